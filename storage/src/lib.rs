@@ -1,0 +1,5 @@
+//! What a member keeps: the write-ahead log, checkpoints, and the multi-version store of each shard, over one disk trait.
+//!
+//! Nothing here knows Raft, the network or the API. Only [`disk`] performs I/O, and only its `uring` part names glommio.
+
+pub mod ids;
