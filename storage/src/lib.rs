@@ -3,3 +3,7 @@
 //! Nothing here knows Raft, the network or the API. Only [`disk`] performs I/O, and only its `uring` part names glommio.
 
 pub mod ids;
+pub mod checkpoint;
+pub mod disk;
+pub mod log;
+pub mod store;

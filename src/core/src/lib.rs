@@ -1,3 +1,9 @@
 //! The state machines of a member: `step(input, now, &mut effects)`. No I/O, clock, randomness or global inside.
 
+pub mod error;
+pub mod evaluate;
+pub mod lease;
 pub mod request;
+pub mod response;
+pub mod time;
+pub mod watch;
