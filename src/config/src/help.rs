@@ -55,7 +55,7 @@ fn default(flag: &Flag) -> String {
     match flag.shown {
         Some(shown) if shown.contains(' ') => format!(" ({shown})"),
         Some(shown) => format!(" '{shown}'"),
-        None if flag.kind == Kind::Boolean && flag.default == "false" => String::new(),
+        None if flag.default.is_empty() || (flag.kind == Kind::Boolean && flag.default == "false") => String::new(),
         None => format!(" '{}'", flag.default),
     }
 }

@@ -27,6 +27,8 @@ mod nearest;
 mod rules;
 mod settings;
 mod table;
+#[cfg(test)]
+mod tests;
 mod url;
 mod value;
 mod version;

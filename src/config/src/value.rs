@@ -97,6 +97,9 @@ fn parse_digits(text: &str) -> Result<u64, String> {
     u64::from_str_radix(&digits, radix).map_err(|_| format!("is above the largest value, {}", u64::MAX))
 }
 
+/// How many digits of a fraction of a duration are read.
+const FRACTION_DIGITS_MAX: usize = 18;
+
 /// Go's durations: numbers with units, one behind the other. A number alone must be 0.
 fn parse_duration(text: &str) -> Result<i64, String> {
     let malformed = || "is not a duration such as 300ms, 1.5h or 2h45m".to_owned();
@@ -135,15 +138,13 @@ fn parse_duration(text: &str) -> Result<i64, String> {
         }
         let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| malformed())? };
         total += whole * unit_nanoseconds;
-        let mut digit_nanoseconds = unit_nanoseconds;
-        let mut remainder: i128 = 0;
-        for (place, digit) in fraction.bytes().take(18).enumerate() {
-            // The sum is kept as a numerator over 10^18, so that 0.1h loses nothing on the way.
-            let scale = 10_i128.pow(17 - u32::try_from(place).expect("a place below 18"));
-            remainder += i128::from(digit - b'0') * scale;
+        // Digits behind the eighteenth are worth less than a nanosecond, whatever the unit.
+        let digits = &fraction[..fraction.len().min(FRACTION_DIGITS_MAX)];
+        if !digits.is_empty() {
+            let places = u32::try_from(digits.len()).expect("there are at most eighteen");
+            let numerator: i128 = digits.parse().map_err(|_| malformed())?;
+            total += numerator * unit_nanoseconds / 10_i128.pow(places);
         }
-        digit_nanoseconds = digit_nanoseconds * remainder / 10_i128.pow(18);
-        total += digit_nanoseconds;
         rest = behind;
     }
     i64::try_from(if negative { -total } else { total }).map_err(|_| overlong())

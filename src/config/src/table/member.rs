@@ -47,8 +47,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Integer,
         "0",
         "How large the data may grow before writes are refused. 0 is 2 GiB, a negative number is no quota.",
-    )
-    .shown_as("0"),
+    ),
     Flag::never("backend-bbolt-freelist-type", Kind::Text, "map", "there is no bbolt behind this server"),
     Flag::never("backend-batch-interval", Kind::Duration, "0s", "there is no bbolt behind this server"),
     Flag::never("backend-batch-limit", Kind::Integer, "0", "there is no bbolt behind this server"),
