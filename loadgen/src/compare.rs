@@ -1,0 +1,3 @@
+//! x
+pub mod options;
+pub fn run(_: &options::CompareOptions) -> Result<bool, crate::error::Error> { Ok(true) }

@@ -1,0 +1,1 @@
+#[derive(Debug, clap::Args)] pub struct CompareOptions {}
