@@ -26,7 +26,8 @@ pub enum RangeEnd {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Range {
     pub keys: KeyRange,
-    /// Revision to read at; `None` reads the newest.
+    /// Revision to read at; `None`, which etcd writes as 0, reads the newest. A negative one does too, outside of a
+    /// transaction; inside, etcd calls it compacted as soon as it lies below what was compacted.
     pub at: Option<Revision>,
     /// Most key-values to return; 0 is no limit.
     pub limit: u64,
@@ -110,4 +111,105 @@ pub enum Operation {
     Put(Put),
     DeleteRange(DeleteRange),
     Txn(Txn),
+}
+
+/// Everything that a client may ask of a member, watches apart: those are streams of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    Operation(Operation),
+    /// Forget what only revisions before `at` can see. `physical`: answer once it is gone from memory.
+    Compact {
+        at: Revision,
+        physical: bool,
+    },
+    /// `id` 0 asks the server to draw one.
+    LeaseGrant {
+        id: LeaseId,
+        ttl_seconds: i64,
+    },
+    LeaseRevoke {
+        id: LeaseId,
+    },
+    /// `keys`: name the attached keys too.
+    LeaseTimeToLive {
+        id: LeaseId,
+        keys: bool,
+    },
+    LeaseLeases,
+    LeaseKeepAlive {
+        id: LeaseId,
+    },
+    Status,
+    /// A hash over all that the member keeps.
+    Hash,
+    /// A hash over the keyspace up to `at`; 0 is the newest revision.
+    HashKv {
+        at: Revision,
+    },
+    MemberList {
+        linearizable: bool,
+    },
+    /// The alarms that are raised, of one kind or of all.
+    AlarmGet {
+        kind: Option<AlarmKind>,
+    },
+}
+
+/// What an alarm is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlarmKind {
+    NoSpace,
+    Corrupt,
+}
+
+impl KeyRange {
+    /// The range of one key.
+    #[must_use]
+    pub fn single(key: Bytes) -> KeyRange {
+        KeyRange { start: key, end: RangeEnd::Single }
+    }
+
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.end == RangeEnd::Single
+    }
+
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        match &self.end {
+            RangeEnd::Single => self.start == key,
+            RangeEnd::Before(end) => *self.start <= *key && *key < **end,
+            RangeEnd::Unbounded => *self.start <= *key,
+        }
+    }
+
+    /// Whether no key can be in it: it ends where it starts, or before.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.end, RangeEnd::Before(end) if *end <= self.start)
+    }
+}
+
+impl Operation {
+    /// Whether no branch puts or deletes: a read then, which pauses nobody and takes no revision.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Operation::Range(_) => true,
+            Operation::Put(_) | Operation::DeleteRange(_) => false,
+            Operation::Txn(txn) => txn.success.iter().chain(&txn.failure).all(Operation::is_read_only),
+        }
+    }
+
+    /// Whether every branch holds serializable ranges alone, so that any member may answer from what it has.
+    ///
+    /// As etcd has it: a nested transaction, even a read-only one, makes the whole linearizable.
+    #[must_use]
+    pub fn is_serializable(&self) -> bool {
+        let serializable = |operation: &Operation| matches!(operation, Operation::Range(range) if range.serializable);
+        match self {
+            Operation::Txn(txn) => txn.success.iter().chain(&txn.failure).all(serializable),
+            operation => serializable(operation),
+        }
+    }
 }

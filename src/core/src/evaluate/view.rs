@@ -1,0 +1,53 @@
+//! What evaluation reads: the keyspace at a revision, and which leases live.
+
+use crate::request::{KeyRange, RangeEnd};
+use campanile_storage::ids::{LeaseId, Revision};
+use campanile_storage::store::{End, KeyValue, Store};
+
+/// The keyspace, or the part of it that an operation needs, at every revision that is not compacted.
+///
+/// Where evaluation wants the newest state it asks for the newest revision taken. A key's value "at" a revision is the one
+/// that a read at it sees; deleted keys are not there.
+pub trait View {
+    fn get(&self, key: &[u8], at: Revision) -> Option<KeyValue>;
+
+    /// The keys of the range in key order.
+    fn range<'a>(&'a self, keys: &'a KeyRange, at: Revision) -> impl Iterator<Item = KeyValue>;
+
+    /// How many keys [`range`](Self::range) has.
+    fn count(&self, keys: &KeyRange, at: Revision) -> u64;
+
+    /// Nothing below this revision can be read; -1 if nothing was ever compacted.
+    fn compacted(&self) -> Revision;
+}
+
+/// Which leases a put may attach.
+pub trait Leases {
+    fn is_live(&self, id: LeaseId) -> bool;
+}
+
+impl View for Store {
+    fn get(&self, key: &[u8], at: Revision) -> Option<KeyValue> {
+        Store::get(self, key, at).cloned()
+    }
+
+    fn range<'a>(&'a self, keys: &'a KeyRange, at: Revision) -> impl Iterator<Item = KeyValue> {
+        Store::range(self, &keys.start, end(keys), at).cloned()
+    }
+
+    fn count(&self, keys: &KeyRange, at: Revision) -> u64 {
+        Store::count(self, &keys.start, end(keys), at) as u64
+    }
+
+    fn compacted(&self) -> Revision {
+        Store::compacted(self)
+    }
+}
+
+fn end(keys: &KeyRange) -> End<'_> {
+    match &keys.end {
+        RangeEnd::Single => End::Single,
+        RangeEnd::Before(end) => End::Before(end),
+        RangeEnd::Unbounded => End::Unbounded,
+    }
+}
