@@ -54,7 +54,16 @@ impl Store {
     }
 
     fn changes_of(&self, from: Position, to: Revision) -> impl Iterator<Item = &KeyValue> {
-        self.history.from(from).take_while(move |version| version.mod_revision() <= to)
+        let changes = self.history.from(from).take_while(move |version| version.mod_revision() <= to);
+        changes.filter(|version| version.mod_revision() > self.compacted() || !self.is_compacted(version))
+    }
+
+    /// Whether a change at the compacted revision itself is dropped, because its own transaction changed the key again
+    /// (sibling transactions in a transaction can), though the sweep may not have removed it yet.
+    fn is_compacted(&self, version: &KeyValue) -> bool {
+        self.index
+            .get(version.key())
+            .is_some_and(|versions| versions.count_to(version.position()) <= versions.compactable(self.compacted()))
     }
 }
 
