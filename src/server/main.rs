@@ -1,4 +1,7 @@
 //! The binary.
+
+mod start;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
