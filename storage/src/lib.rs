@@ -2,8 +2,12 @@
 //!
 //! Nothing here knows Raft, the network or the API. Only [`disk`] performs I/O, and only its `uring` part names glommio.
 
-pub mod ids;
+pub mod bounds;
 pub mod checkpoint;
+mod codec;
+pub mod directory;
 pub mod disk;
+pub mod error;
+pub mod ids;
 pub mod log;
 pub mod store;

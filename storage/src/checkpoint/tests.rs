@@ -1,0 +1,1 @@
+//! Checkpoints on a disk that crashes, rots and fills up.

@@ -1,0 +1,1 @@
+//! Crash campaigns over the whole log, and what recovery says of damage.
