@@ -57,6 +57,12 @@ impl Revision {
     /// Above every revision: reads at it see the newest versions, visible or not.
     pub const NEWEST: Revision = Revision(i64::MAX);
 
+    /// The revision before this one.
+    #[must_use]
+    pub fn before(self) -> Revision {
+        Revision(self.0 - 1)
+    }
+
     /// The revision after this one.
     #[must_use]
     pub fn next(self) -> Revision {

@@ -2,10 +2,16 @@
 
 pub mod clock;
 pub mod codec;
+pub mod control;
 pub mod error;
 pub mod evaluate;
+pub mod executor;
+pub mod group;
 pub mod lease;
+pub mod peer;
+pub mod random;
 pub mod request;
 pub mod response;
+pub mod shard;
 pub mod time;
 pub mod watch;

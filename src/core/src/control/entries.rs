@@ -1,0 +1,215 @@
+//! Applies the control group's log.
+//!
+//! Fences and opens are read ahead, as soon as they are committed. Everything else takes effect in log order, and waits
+//! behind a fragment whose revision is not visible yet.
+
+use super::Control;
+use super::record::{ControlEntry, ControlFragment, Record};
+use crate::clock::counter::Committed;
+use crate::clock::opens::Open;
+use crate::codec::Malformed;
+use crate::executor::message::Message;
+use crate::executor::outbox::Outbox;
+use crate::group::{CONFIGURATION, CommittedEntry, Role};
+use crate::shard::InFlight;
+use crate::time::Instant;
+use campanile_storage::ids::{GroupId, Index, Revision, Term};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+#[derive(Debug)]
+enum Step {
+    Record(Record),
+    Fragment { fragment: ControlFragment, in_own_term: bool },
+}
+
+/// Committed entries that wait for their turn.
+#[derive(Debug)]
+pub struct Applying {
+    steps: VecDeque<(Index, Step)>,
+    /// The newest entry handed out.
+    last: Index,
+    /// This reign's own fragments, proposed and not committed yet.
+    in_flight: InFlight,
+}
+
+impl Applying {
+    pub fn new(applied: Index) -> Applying {
+        Applying { steps: VecDeque::new(), last: applied, in_flight: InFlight::default() }
+    }
+
+    /// Whether something waits for a revision to be visible.
+    pub fn waits(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// Everything up to here has taken effect.
+    pub fn applied(&self) -> Index {
+        self.steps.front().map_or(self.last, |&(index, _)| Index(index.0 - 1))
+    }
+}
+
+impl Control {
+    /// Takes committed entries, in log order.
+    pub(super) fn apply(
+        &mut self,
+        committed: Vec<CommittedEntry>,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Result<(), Malformed> {
+        for CommittedEntry { entry, in_own_term } in committed {
+            self.applying.last = entry.index;
+            if entry.payload.is_empty() || entry.kind == CONFIGURATION {
+                continue;
+            }
+            match ControlEntry::decode(entry.payload)? {
+                ControlEntry::Fence(epoch) => {
+                    self.group.fence.pass(epoch, entry.term);
+                    if epoch == self.succession.epoch() && entry.term == self.group.term() {
+                        let actions = self.succession.fenced(GroupId::CONTROL, epoch);
+                        self.perform(actions, now, out);
+                    }
+                }
+                ControlEntry::Open(open) => self.apply_open(open, entry.term, now, out),
+                ControlEntry::Record(Record::Shards(shards)) => self.learn_shards(shards, out),
+                ControlEntry::Record(record) => {
+                    self.applying.steps.push_back((entry.index, Step::Record(record)));
+                }
+                ControlEntry::Fragment(fragment) => {
+                    self.stage(entry.index, entry.term, fragment, in_own_term);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An open is valid once for each epoch, and only behind its own fence.
+    fn apply_open(&mut self, open: Open, term: Term, now: Instant, out: &mut Outbox) {
+        if !self.group.fence.admits(open.epoch, term) || open.epoch <= self.counter.opens().newest_epoch() {
+            return;
+        }
+        self.counter.open(open);
+        out.broadcast(&Message::Opened(open));
+        self.advance(now, out);
+        if self.succession.opened(open.epoch) {
+            self.begin_reign(open, now, out);
+        }
+    }
+
+    fn stage(&mut self, index: Index, term: Term, fragment: ControlFragment, in_own_term: bool) {
+        let void = self.counter.opens().is_void(fragment.epoch, fragment.revision);
+        if void || !self.group.fence.admits(fragment.epoch, term) {
+            return;
+        }
+        let own = self.reign.as_ref().is_some_and(|reign| reign.epoch() == fragment.epoch);
+        if !own {
+            self.counter.report(committed(&fragment, in_own_term));
+        }
+        self.applying.steps.push_back((index, Step::Fragment { fragment, in_own_term }));
+    }
+
+    /// A fragment of this reign was proposed in the control group's log.
+    pub(super) fn proposed_fragment(&mut self, revision: Revision, index: Index) {
+        self.applying.in_flight.push(revision);
+        self.applying.in_flight.proposed_at(index);
+    }
+
+    /// Tells the window what the control group has committed of this reign.
+    pub fn fill_window(&mut self) {
+        let Some(reign) = &self.reign else { return };
+        if self.group.role() != Role::Leader || reign.epoch().term != self.group.term() {
+            return;
+        }
+        while let Some(revision) = self.applying.in_flight.pop_committed(self.group.commit()) {
+            reign.fill(revision);
+        }
+    }
+
+    /// The reign has ended: its committed fragments above the visible revision are counted like anybody's.
+    pub(super) fn report_own_fragments(&mut self) {
+        self.applying.in_flight.clear();
+        for (_, step) in &self.applying.steps {
+            if let Step::Fragment { fragment, in_own_term } = step {
+                self.counter.report(committed(fragment, *in_own_term));
+            }
+        }
+    }
+
+    /// Moves the visible revision and the applied index as far as they go; each may let the other go on.
+    pub(super) fn advance(&mut self, now: Instant, out: &mut Outbox) {
+        loop {
+            let applied = self.applying.applied();
+            self.counter.control_applied(applied);
+            if self.reign.is_none() {
+                self.counter.advance();
+            }
+            let visible = self.visible();
+            self.take_effect(visible, now, out);
+            if self.applying.applied() == applied {
+                break;
+            }
+        }
+        if self.reign.is_none() {
+            self.show(self.counter.visible(), out);
+        }
+    }
+
+    /// Tells the executors of this member how far they may show.
+    pub(super) fn show(&mut self, visible: Revision, out: &mut Outbox) {
+        if visible > self.shown {
+            self.shown = visible;
+            out.broadcast(&Message::Visible(visible));
+        }
+    }
+
+    fn take_effect(&mut self, visible: Revision, now: Instant, out: &mut Outbox) {
+        while let Some((index, step)) = self.applying.steps.front() {
+            let index = *index;
+            match step {
+                Step::Record(record) => {
+                    let records = vec![record.clone()];
+                    self.adopt(index, records, now, out);
+                }
+                Step::Fragment { fragment, .. } if fragment.revision <= visible => {
+                    let revoked = fragment.revoked.iter();
+                    let records = revoked.map(|&lease| Record::Revoke { lease }).collect();
+                    self.adopt(index, records, now, out);
+                }
+                Step::Fragment { fragment, .. } => {
+                    if !self.counter.opens().is_void(fragment.epoch, fragment.revision) {
+                        return;
+                    }
+                }
+            }
+            self.applying.steps.pop_front();
+        }
+    }
+
+    fn adopt(&mut self, index: Index, records: Vec<Record>, now: Instant, out: &mut Outbox) {
+        for record in &records {
+            match *record {
+                Record::Grant { lease, ttl_seconds } => {
+                    self.grant_settled(lease);
+                    self.leases.restore(lease, ttl_seconds, index, now);
+                }
+                Record::Revoke { lease } => {
+                    self.leases.remove(lease);
+                }
+                Record::Compact { at } => self.compacted = self.compacted.max(at),
+                Record::Shards(_) => {}
+            }
+        }
+        self.adoptions.begin(index, self.reign.as_ref(), out.executors());
+        out.broadcast(&Message::Adopt { index, records: Arc::new(records) });
+    }
+}
+
+fn committed(fragment: &ControlFragment, in_own_term: bool) -> Committed {
+    Committed {
+        epoch: fragment.epoch,
+        revision: fragment.revision,
+        groups: fragment.groups,
+        control_index: Index(0),
+        in_own_term,
+    }
+}

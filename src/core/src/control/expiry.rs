@@ -1,0 +1,20 @@
+//! Leases run out on the open primary only. Each is revoked as one transaction over all shards.
+
+use super::Control;
+use super::coordinator::Work;
+use crate::executor::outbox::Outbox;
+use crate::time::Instant;
+
+/// Leases that are revoked at once, each at a revision of its own.
+const LEASES_MAX: usize = 64;
+
+impl Control {
+    pub(super) fn expire_leases(&mut self, now: Instant, out: &mut Outbox) {
+        if self.reign.is_none() || self.coordinator.is_revoking_expired() {
+            return;
+        }
+        for lease in self.leases.expired(now, LEASES_MAX) {
+            self.enqueue(Work::Revoke { origin: None, lease }, out);
+        }
+    }
+}

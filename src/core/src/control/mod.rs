@@ -1,0 +1,241 @@
+//! The control executor's part of a member: the control group, and what is decided once for all shards.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `succession` | the steps from winning the control group to an open reign |
+//! | `reigns` | carries those steps out; opens and ends reigns |
+//! | `entries` | applies the control group's log, in order, behind what is not visible yet |
+//! | `confirm`, `reads` | which revision a linearizable read may see |
+//! | `coordinator`, `transactions` | transactions over several shards, one pause at a time |
+//! | `requests`, `records` | grants, revokes, compactions: records that take effect on every executor |
+//! | `expiry` | leases run out on the open primary |
+
+mod confirm;
+mod coordinator;
+mod entries;
+mod expiry;
+mod reads;
+pub mod record;
+mod records;
+mod reigns;
+mod requests;
+pub mod succession;
+mod transactions;
+
+use crate::clock::{Counter, Opens, Reign};
+use crate::executor::effect::{Event, ExecutorId};
+use crate::executor::message::Message;
+use crate::executor::outbox::Outbox;
+use crate::executor::Config;
+use crate::group::{Collected, Group, Role};
+use crate::lease::LeaseTable;
+use crate::peer::PeerMessage;
+use crate::random::Random;
+use crate::time::Instant;
+use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision};
+use confirm::Confirmations;
+use coordinator::Coordinator;
+use entries::Applying;
+use records::Adoptions;
+use requests::Requests;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use succession::{Ends, Succession};
+
+/// What the control executor starts from: the control state of a checkpoint, or nothing.
+#[derive(Debug, Default)]
+pub struct ControlStart {
+    pub visible: Revision,
+    pub opens: Opens,
+    pub compacted: Revision,
+    /// Live leases: (id, time to live in seconds, index of the grant).
+    pub leases: Vec<(LeaseId, i64, Index)>,
+}
+
+#[derive(Debug)]
+pub struct Control {
+    config: Config,
+    pub group: Group,
+    counter: Counter,
+    succession: Succession,
+    /// The open reign of this member.
+    reign: Option<Arc<dyn Reign>>,
+    shards: Option<u32>,
+    leader: Option<MemberId>,
+    /// Ends that this member's executors report, for each member that asked.
+    ends: BTreeMap<MemberId, (crate::clock::Epoch, Ends)>,
+    applying: Applying,
+    confirmations: Confirmations,
+    coordinator: Coordinator,
+    adoptions: Adoptions,
+    requests: Requests,
+    random: Random,
+    leases: LeaseTable,
+    compacted: Revision,
+    /// What was broadcast last.
+    shown: Revision,
+}
+
+impl Control {
+    #[must_use]
+    pub fn new(config: Config, group: Group, start: ControlStart, now: Instant) -> Control {
+        let visible = start.visible.max(Revision::EMPTY);
+        let patience_ticks = u32::try_from(config.election_ticks).expect("election ticks are few");
+        let random = Random::new(config.seed);
+        let mut leases = LeaseTable::new(config.lease_ttl_min_seconds);
+        for (lease, ttl_seconds, index) in start.leases {
+            leases.restore(lease, ttl_seconds, index, now);
+        }
+        Control {
+            succession: Succession::new(config.member, config.voters.len(), patience_ticks),
+            confirmations: Confirmations::new(config.seed),
+            applying: Applying::new(group.end().1.min(group.commit())),
+            config,
+            group,
+            counter: Counter::new(visible, start.opens),
+            reign: None,
+            shards: None,
+            leader: None,
+            ends: BTreeMap::new(),
+            coordinator: Coordinator::default(),
+            adoptions: Adoptions::default(),
+            requests: Requests::default(),
+            random,
+            leases,
+            compacted: start.compacted,
+            shown: visible,
+        }
+    }
+
+    /// The member starts. A single voter need not wait for an election timeout.
+    pub fn start(&mut self, shards: Option<u32>, out: &mut Outbox) {
+        if let Some(shards) = shards {
+            self.learn_shards(shards, out);
+        }
+        if self.config.voters == [self.config.member] {
+            self.group.campaign();
+        }
+    }
+
+    /// The newest revision that this member may show.
+    #[must_use]
+    pub fn visible(&self) -> Revision {
+        self.reign.as_ref().map_or(self.counter.visible(), |reign| reign.visible())
+    }
+
+    /// The control group's commit and applied index.
+    #[must_use]
+    pub fn indices(&self) -> (u64, u64) {
+        (self.group.commit().0, self.applying.applied().0)
+    }
+
+    /// Whether something here waits for the visible revision to move.
+    #[must_use]
+    pub fn waits_for_window(&self) -> bool {
+        self.coordinator.waits_for_visible() || self.requests.waits_for_visible() || self.applying.waits()
+    }
+
+    fn is_alone(&self) -> bool {
+        self.config.voters.len() == 1
+    }
+
+    /// The executor that hosts a group.
+    fn host(&self, group: GroupId) -> ExecutorId {
+        group.shard().map_or(0, |shard| self.config.host(shard))
+    }
+
+    pub fn tick(&mut self, now: Instant, out: &mut Outbox) {
+        self.group.tick();
+        let actions = self.succession.tick();
+        self.perform(actions, now, out);
+        self.expire_questions(now, out);
+        self.expire_leases(now, out);
+    }
+
+    /// Looks for what changed since the last look: the role, the window, what waits for either.
+    pub fn pursue(&mut self, now: Instant, out: &mut Outbox) {
+        self.follow_role(now, out);
+        self.fill_window();
+        self.advance(now, out);
+        self.drive_questions(now, out);
+        self.propose_compactions(out);
+        self.coordinate(out);
+    }
+
+    /// Takes what the control group hands out.
+    ///
+    /// # Errors
+    /// If the log holds what its format does not; the member must stop.
+    pub fn collected(
+        &mut self,
+        collected: &mut Collected,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Result<(), crate::codec::Malformed> {
+        for context in collected.confirmed.drain(..) {
+            self.leadership_confirmed(&context, now, out);
+        }
+        let committed = std::mem::take(&mut collected.committed);
+        self.apply(committed, now, out)
+    }
+
+    pub fn peer(&mut self, from: MemberId, message: PeerMessage, now: Instant, out: &mut Outbox) {
+        match message {
+            PeerMessage::Raft { message, .. } => self.group.step(*message),
+            PeerMessage::AskEnds { epoch } => out.broadcast(&Message::AskEnds { asker: from, epoch }),
+            PeerMessage::Ends { epoch, ends } => {
+                let actions = self.succession.ends(from, epoch, ends);
+                self.perform(actions, now, out);
+            }
+            PeerMessage::AskVisible { question } => self.asked_by_member(from, question, now, out),
+            PeerMessage::Visible { question, seen } => self.primary_answered(question, seen),
+            PeerMessage::WinFor { .. } => {}
+        }
+    }
+
+    pub fn message(&mut self, from: ExecutorId, message: Message, now: Instant, out: &mut Outbox) {
+        match message {
+            Message::Ends { asker, epoch, ends } => self.gather_ends(asker, epoch, ends, now, out),
+            Message::Fenced { group, epoch } => {
+                let actions = self.succession.fenced(group, epoch);
+                self.perform(actions, now, out);
+            }
+            Message::Lost { epoch } => {
+                let actions = self.succession.lost(epoch);
+                self.perform(actions, now, out);
+            }
+            Message::Committed { committed, .. } => {
+                committed.into_iter().for_each(|committed| self.counter.report(committed));
+            }
+            Message::Confirm { executor, round } => self.asked_by_executor(executor, round, now, out),
+            Message::Control { origin, request } => self.take_request(origin, request, now, out),
+            Message::Gathered { round, part } => self.gathered(from, round, part, out),
+            Message::Keys { request, keys } => self.take_keys(request, keys, now, out),
+            Message::Adopted { index } => self.adopted(index, out),
+            _ => unreachable!("executor {from} sends the control executor what it never sends: {message:?}"),
+        }
+    }
+
+    fn follow_role(&mut self, now: Instant, out: &mut Outbox) {
+        let leads = self.group.role() == Role::Leader;
+        let actions = match (leads, self.succession.is_trying()) {
+            (true, false) => self.succession.elected(self.group.term()),
+            (false, true) => self.succession.deposed(),
+            (true, true) if self.succession.epoch().term != self.group.term() => {
+                let mut actions = self.succession.deposed();
+                actions.extend(self.succession.elected(self.group.term()));
+                actions
+            }
+            _ => Vec::new(),
+        };
+        self.perform(actions, now, out);
+        if self.group.leader() != self.leader {
+            self.leader = self.group.leader();
+            out.broadcast(&Message::Leader(self.leader));
+            out.report(Event::Leader(self.leader));
+        }
+        if leads && self.shards.is_none() {
+            self.propose_shards();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Control records that are committed take effect on every executor, in the order of the control group's log.
+
+use super::Executor;
+use super::effect::CONTROL_EXECUTOR;
+use super::message::Message;
+use crate::control::record::Record;
+use campanile_storage::ids::{Index, MemberId};
+
+/// Steps of a slice of compaction: far below 1 ms.
+const COMPACT_STEPS: usize = 1024;
+
+impl Executor {
+    pub(super) fn adopt(&mut self, index: Index, records: &[Record]) {
+        for record in records {
+            match *record {
+                Record::Grant { lease, .. } => self.leases.insert(lease, index),
+                Record::Revoke { lease } => {
+                    self.leases.remove(lease);
+                }
+                Record::Compact { at } => self.compactions.push_back(at),
+                Record::Shards(_) => {}
+            }
+        }
+        self.carry_out_compactions();
+        self.out.tell(CONTROL_EXECUTOR, Message::Adopted { index });
+    }
+
+    /// A compaction is carried out once its revision is visible here.
+    pub(super) fn carry_out_compactions(&mut self) {
+        while let Some(at) = self.compactions.pop_front_if(|at| *at <= self.visible) {
+            if at > self.compacted {
+                self.compacted = at;
+                for shard in self.shards.values_mut() {
+                    shard.store.compact(at);
+                }
+            }
+        }
+    }
+
+    /// One slice of the physical work of a compaction. Says whether more is left.
+    pub(super) fn compact_slice(&mut self) -> bool {
+        self.shards.values_mut().fold(false, |more, shard| !shard.store.compact_slice(COMPACT_STEPS) | more)
+    }
+
+    /// Another member leads the control group now, or nobody does.
+    pub(super) fn follow_leader(&mut self, leader: Option<MemberId>) {
+        self.leader = leader;
+        if leader.is_some_and(|leader| leader != self.config.member) {
+            self.retry_held();
+        }
+    }
+}

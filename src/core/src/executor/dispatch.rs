@@ -1,0 +1,55 @@
+//! Messages between executors of one member, each to the part that it is for.
+
+use super::Executor;
+use super::effect::{CONTROL_EXECUTOR, ExecutorId};
+use super::message::Message;
+use crate::time::Instant;
+
+impl Executor {
+    pub(super) fn take_message(&mut self, from: ExecutorId, message: Message, now: Instant) {
+        match message {
+            Message::Evaluate { origin, shard, operation } => self.evaluate(origin, shard, operation),
+            Message::Answer { origin, result } => self.out.answer(origin, result),
+            Message::Find { origin, at, needs } => self.find(origin, at, needs),
+            Message::Found { origin, found } => self.found(origin, found),
+            Message::HashAsk { origin, shard, at, compacted, after } => {
+                self.hash_part(origin, shard, at, compacted, after);
+            }
+            Message::HashPart { origin, part } => self.take_hash_part(origin, part),
+            Message::Confirmed { round, result } => self.confirmed(round, result),
+
+            Message::Gather { round, needs, lease } => self.gather(round, needs, lease),
+            Message::AskKeys { request, lease } => self.keys_of_lease(request, lease),
+            Message::Inspect { origin, request } => self.inspect(origin, request),
+            Message::Write { revision, groups, control_index, changes } => {
+                self.write_fragments(revision, groups, control_index, changes);
+            }
+            Message::Resume => self.resume(),
+
+            Message::AskEnds { asker, epoch } => self.report_ends(asker, epoch),
+            Message::Win { group, epoch } => self.win(group, epoch),
+            Message::Serve { reign, base } => self.serve(reign, base),
+            Message::Cease { visible, resign } => self.cease(visible, resign),
+            Message::Opened(open) => self.open(open),
+            Message::Visible(visible) => self.show(visible),
+            Message::WindowMoved => self.refresh_visible(),
+            Message::Shards(total) => self.host_shards(total),
+            Message::Adopt { index, records } => self.adopt(index, &records),
+            Message::Leader(leader) => self.follow_leader(leader),
+
+            Message::Control { .. }
+            | Message::Confirm { .. }
+            | Message::Keys { .. }
+            | Message::Gathered { .. }
+            | Message::Ends { .. }
+            | Message::Fenced { .. }
+            | Message::Lost { .. }
+            | Message::Committed { .. }
+            | Message::Adopted { .. } => {
+                assert_eq!(self.config.executor, CONTROL_EXECUTOR, "only the control executor is told so");
+                let control = self.control.as_mut().expect("the control executor hosts the control group");
+                control.message(from, message, now, &mut self.out);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! One executor of a member: its shards, their groups, and on executor 0 the control group.
+//!
+//! `step(input)` takes what happened; `finish()` ends a poll: it proposes what was evaluated, takes what the groups hand
+//! out, and leaves the effects. Between two calls of `finish` any number of inputs may be stepped; nothing that a step
+//! decides is told to anybody before `finish` returns.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `effect`, `message` | what goes in and out; what executors of a member say to each other |
+//! | `requests` | where a request goes: the owner of its key, the coordinator, the primary |
+//! | `write` | evaluates a transaction on one shard, takes its revision, logs it |
+//! | `replies` | answers wait here until their revision is visible |
+//! | `read` | linearizable and serializable reads, of one shard or gathered from several |
+//! | `transact` | this executor's part in a transaction over several shards |
+//! | `groups` | drives the Raft groups: collects, applies, persists |
+//! | `adopt` | control records take effect |
+//! | `inspect` | status, members, hashes |
+//! | `dispatch` | hands messages to these |
+//! | `reigns` | wins, serves and gives up groups as the control executor says |
+
+mod adopt;
+mod dispatch;
+pub mod effect;
+mod groups;
+pub mod inspect;
+pub mod message;
+pub(crate) mod outbox;
+mod read;
+mod reigns;
+pub(crate) mod replies;
+mod requests;
+pub(crate) mod transact;
+pub(crate) mod write;
+
+use crate::clock::{Epoch, Opens, Reign};
+use crate::codec::Malformed;
+use crate::control::{Control, ControlStart};
+use crate::evaluate::Limits;
+use crate::group::{Group, GroupConfig, GroupStart};
+use crate::lease::LiveLeases;
+use crate::response::Member;
+use crate::shard::Shard;
+use crate::time::Instant;
+use campanile_storage::ids::{GroupId, MemberId, Revision, ShardId};
+use campanile_storage::store::Store;
+use effect::{CONTROL_EXECUTOR, Effect, ExecutorId, Input};
+use groups::Batches;
+use inspect::Hashes;
+use outbox::Outbox;
+use read::Reads;
+use replies::Replies;
+use requests::Held;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use transact::Pause;
+
+/// What an executor needs to know of its member and of the cluster.
+#[derive(Clone)]
+pub struct Config {
+    pub executor: ExecutorId,
+    pub executors: u16,
+    pub member: MemberId,
+    /// The cluster's voters, this member among them.
+    pub voters: Vec<MemberId>,
+    /// The members as clients are told of them.
+    pub members: Vec<Member>,
+    /// How many shards a new cluster gets; an existing one knows its own number.
+    pub shards_for_new_cluster: u32,
+    /// Ticks are heartbeat intervals.
+    pub election_ticks: usize,
+    /// Ticks after which a request that waits for a primary is refused.
+    pub request_ticks_max: u32,
+    /// The least time to live of a lease, in seconds.
+    pub lease_ttl_min_seconds: i64,
+    /// What a request may ask for at most.
+    pub limits: Limits,
+    pub seed: u64,
+    /// Makes the shared memory of a reign.
+    pub reign: fn(Epoch, Revision) -> Arc<dyn Reign>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "executor {} of member {}", self.executor, self.member)
+    }
+}
+
+impl Config {
+    /// The executor that hosts a shard. With more shards than executors, executors share.
+    #[must_use]
+    pub fn host(&self, shard: ShardId) -> ExecutorId {
+        u16::try_from(shard.0 % u32::from(self.executors)).expect("below the number of executors")
+    }
+
+    fn group(&self, group: GroupId) -> GroupConfig {
+        GroupConfig {
+            member: self.member,
+            voters: self.voters.clone(),
+            heartbeat_ticks: 1,
+            election_ticks: self.election_ticks,
+            seed: self.seed ^ u64::from(group.0) << 32 ^ self.member.0,
+        }
+    }
+}
+
+/// What an executor starts from: what recovery found, or nothing.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// The revision of the checkpoint that the stores come from; 0 if there is none.
+    pub visible: Revision,
+    pub opens: Opens,
+    /// The number of shards, if the checkpoint knows it.
+    pub shards: Option<u32>,
+    pub compacted: Revision,
+    /// The groups hosted here for which anything was found.
+    pub groups: HashMap<GroupId, GroupStart>,
+    pub stores: HashMap<ShardId, Store>,
+    pub leases: Vec<(campanile_storage::ids::LeaseId, i64, campanile_storage::ids::Index)>,
+}
+
+#[derive(Debug)]
+pub struct Executor {
+    config: Config,
+    shards: BTreeMap<ShardId, Shard>,
+    /// The number of shards of the cluster, once known.
+    shards_total: Option<u32>,
+    control: Option<Control>,
+    /// The reign that this executor serves.
+    reign: Option<Arc<dyn Reign>>,
+    /// Who leads the control group, as far as this member knows.
+    leader: Option<MemberId>,
+    /// What the member may show, as far as this executor knows.
+    visible: Revision,
+    opens: Opens,
+    /// The newest epoch this executor knows of.
+    epoch: Epoch,
+    leases: LiveLeases,
+    compacted: Revision,
+    /// Compactions whose revision is not visible here yet.
+    compactions: VecDeque<Revision>,
+    batches: Batches,
+    replies: Replies,
+    reads: Reads,
+    pause: Pause,
+    held: Held,
+    hashes: Hashes,
+    /// The visible revision at which the other executors were last told that it moved.
+    woken_at: Revision,
+    /// Groups found at the start whose number of shards is not known yet.
+    unclaimed: (HashMap<GroupId, GroupStart>, HashMap<ShardId, Store>),
+    out: Outbox,
+}
+
+impl Executor {
+    #[must_use]
+    pub fn new(config: Config, mut start: Start, now: Instant) -> Executor {
+        let visible = start.visible.max(Revision::EMPTY);
+        let mut leases = LiveLeases::default();
+        start.leases.iter().for_each(|&(lease, _, index)| leases.insert(lease, index));
+        let control = (config.executor == CONTROL_EXECUTOR).then(|| {
+            let group_start = start.groups.remove(&GroupId::CONTROL).unwrap_or_default();
+            let group = Group::new(GroupId::CONTROL, &config.group(GroupId::CONTROL), group_start);
+            let control_start = ControlStart {
+                visible,
+                opens: start.opens.clone(),
+                compacted: start.compacted,
+                leases: start.leases,
+            };
+            Control::new(config.clone(), group, control_start, now)
+        });
+        let mut executor = Executor {
+            shards: BTreeMap::new(),
+            shards_total: None,
+            control,
+            reign: None,
+            leader: None,
+            visible,
+            epoch: start.opens.newest_epoch(),
+            opens: start.opens,
+            leases,
+            compacted: start.compacted,
+            batches: Batches::default(),
+            replies: Replies::default(),
+            reads: Reads::default(),
+            pause: Pause::default(),
+            held: Held::default(),
+            hashes: Hashes::default(),
+            woken_at: visible,
+            compactions: VecDeque::new(),
+            unclaimed: (start.groups, start.stores),
+            out: Outbox::new(config.executor, config.executors),
+            config,
+        };
+        if let Some(control) = &mut executor.control {
+            control.start(start.shards, &mut executor.out);
+        }
+        executor
+    }
+
+    /// Takes what happened.
+    ///
+    /// # Errors
+    /// If a log holds what its format does not: the member must stop.
+    pub fn step(&mut self, input: Input, now: Instant) -> Result<(), Malformed> {
+        self.refresh_visible();
+        match input {
+            Input::Request { ticket, request, relayed } => self.take_request(ticket, request, relayed),
+            Input::Message { from, message } => self.take_message(from, message, now),
+            Input::Peer { from, message } => self.take_peer(from, message, now),
+            Input::Persisted { batch } => self.persisted(batch),
+            Input::Tick => self.tick(now),
+        }
+        self.drive(now)
+    }
+
+    /// Ends a poll: proposes, collects, persists, answers. Leaves what is to be done, and says whether it wants to be
+    /// called again soon although nothing happens: a compaction goes on in slices.
+    ///
+    /// # Errors
+    /// As [`Executor::step`].
+    pub fn finish(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Result<bool, Malformed> {
+        loop {
+            self.flush();
+            self.ask_for_confirmation();
+            let progressed = self.collect(now)?;
+            self.drive(now)?;
+            self.watch_window();
+            if !progressed && !self.has_unflushed() && !self.out.has_local() && self.reads.all_asked() {
+                break;
+            }
+        }
+        self.persist();
+        self.out.drain(effects);
+        Ok(self.compact_slice())
+    }
+
+    /// Handles the messages that this executor sent itself, and what follows from them.
+    fn drive(&mut self, now: Instant) -> Result<(), Malformed> {
+        loop {
+            self.pursue_groups();
+            if let Some(control) = &mut self.control {
+                control.pursue(now, &mut self.out);
+            }
+            let Some(message) = self.out.next_local() else { return Ok(()) };
+            self.take_message(self.config.executor, message, now);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        for shard in self.shards.values_mut() {
+            shard.group.tick();
+        }
+        if let Some(control) = &mut self.control {
+            control.tick(now, &mut self.out);
+        }
+        self.expire_held();
+        self.release_memory();
+    }
+
+    /// What the member may show now.
+    #[must_use]
+    pub fn visible(&self) -> Revision {
+        self.visible
+    }
+
+    #[must_use]
+    pub fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.values()
+    }
+
+    /// On the primary the window says what is visible; shards drop what they staged up to there.
+    fn refresh_visible(&mut self) {
+        if let Some(reign) = &self.reign {
+            self.show(reign.visible());
+        }
+    }
+
+    /// The member may show everything up to `visible`.
+    fn show(&mut self, visible: Revision) {
+        if visible <= self.visible {
+            return;
+        }
+        self.visible = visible;
+        for shard in self.shards.values_mut() {
+            shard.show(visible, &self.opens);
+        }
+        self.carry_out_compactions();
+        self.answer_reads();
+    }
+}

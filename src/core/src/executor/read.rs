@@ -1,0 +1,192 @@
+//! Reads: at which revision, and from which shards.
+//!
+//! A serializable read sees what the member may show. A linearizable one asks first, together with all others of the same
+//! poll; a single voter is nobody's follower and need not ask. A read of several shards sees one revision everywhere.
+
+use super::Executor;
+use super::effect::{CONTROL_EXECUTOR, ExecutorId, Origin};
+use super::message::Message;
+use super::replies::Reply;
+use crate::error::UserError;
+use crate::evaluate::{Found, Gathered, Need, evaluate, find, needs};
+use crate::request::Operation;
+use crate::response::Response;
+use campanile_storage::ids::{Revision, ShardId};
+use std::collections::BTreeMap;
+
+/// Keys that a shard hands over at once: some 0.2 ms.
+pub(super) const SLICE_KEYS: usize = 1024;
+/// Reads under way on one executor; one more is refused.
+const READS_MAX: usize = 65_536;
+
+/// What waits for the leadership to be confirmed.
+#[derive(Debug)]
+enum Unconfirmed {
+    Read { origin: Origin, operation: Operation },
+    Reply(Reply),
+}
+
+/// A read of several shards, or of one on another executor.
+#[derive(Debug)]
+struct Gathering {
+    operation: Operation,
+    at: Revision,
+    gathered: Gathered,
+    missing: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Reads {
+    /// Came since the last question.
+    unconfirmed: Vec<Unconfirmed>,
+    asked: BTreeMap<u64, Vec<Unconfirmed>>,
+    round: u64,
+    gathering: BTreeMap<Origin, Gathering>,
+    /// Messages about a revision that this executor does not show yet.
+    awaiting: BTreeMap<Revision, Vec<Message>>,
+}
+
+impl Reads {
+    /// The message is taken again once the executor shows this revision.
+    pub fn await_visible(&mut self, revision: Revision, message: Message) {
+        self.awaiting.entry(revision).or_default().push(message);
+    }
+
+    fn len(&self) -> usize {
+        self.unconfirmed.len() + self.asked.values().map(Vec::len).sum::<usize>() + self.gathering.len()
+    }
+
+    pub fn all_asked(&self) -> bool {
+        self.unconfirmed.is_empty()
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        !self.awaiting.is_empty()
+    }
+}
+
+impl Executor {
+    /// A client reads.
+    pub(super) fn read(&mut self, origin: Origin, operation: Operation) {
+        if operation.is_serializable() {
+            return self.read_at(origin, operation, self.visible);
+        }
+        if self.config.voters.len() == 1
+            && let Some(reign) = &self.reign
+        {
+            let at = reign.visible();
+            return self.read_at(origin, operation, at);
+        }
+        if self.reads.len() >= READS_MAX {
+            return self.out.answer(origin, Err(UserError::TooManyRequests));
+        }
+        self.reads.unconfirmed.push(Unconfirmed::Read { origin, operation });
+    }
+
+    /// An answer that needs a confirmed leadership.
+    pub(super) fn confirm_reply(&mut self, reply: Reply) {
+        self.reads.unconfirmed.push(Unconfirmed::Reply(reply));
+    }
+
+    /// One question for everything that came in this poll.
+    pub(super) fn ask_for_confirmation(&mut self) {
+        if self.reads.unconfirmed.is_empty() {
+            return;
+        }
+        self.reads.round += 1;
+        let round = self.reads.round;
+        self.reads.asked.insert(round, std::mem::take(&mut self.reads.unconfirmed));
+        self.out.tell(CONTROL_EXECUTOR, Message::Confirm { executor: self.config.executor, round });
+    }
+
+    pub(super) fn confirmed(&mut self, round: u64, result: Result<Revision, UserError>) {
+        for unconfirmed in self.reads.asked.remove(&round).unwrap_or_default() {
+            match (unconfirmed, result) {
+                (Unconfirmed::Read { origin, operation }, Ok(at)) => self.read_at(origin, operation, at),
+                (Unconfirmed::Read { origin, .. } | Unconfirmed::Reply(Reply { origin, .. }), Err(error)) => {
+                    self.out.answer(origin, Err(error));
+                }
+                (Unconfirmed::Reply(reply), Ok(_)) if self.reign.is_some() => self.replies.push(reply),
+                (Unconfirmed::Reply(reply), Ok(_)) => self.out.answer(reply.origin, Err(UserError::LeaderChanged)),
+            }
+        }
+    }
+
+    /// Reads at a revision that the member may show.
+    fn read_at(&mut self, origin: Origin, operation: Operation, at: Revision) {
+        if let Some(id) = self.only_shard(&operation)
+            && let Some(shard) = self.shards.get(&id)
+            && at <= self.visible
+        {
+            let result = evaluate(&operation, &shard.store, &self.leases, at.next());
+            return self.out.answer(origin, result.map(|evaluated| Response::Operation(evaluated.response)));
+        }
+        let shards = self.shards_total.expect("requests are held until the number of shards is known");
+        let assigned = needs(&operation).assign(shards, |key| self.owner(key));
+        let gathered = Gathered::new(at);
+        let missing = assigned.len();
+        self.reads.gathering.insert(origin, Gathering { operation, at, gathered, missing });
+        if missing == 0 {
+            return self.finish_read(origin);
+        }
+        let mut by_host: BTreeMap<ExecutorId, Vec<(ShardId, Need)>> = BTreeMap::new();
+        for (shard, need) in assigned {
+            by_host.entry(self.config.host(shard)).or_default().push((shard, need));
+        }
+        for (host, needs) in by_host {
+            self.out.tell(host, Message::Find { origin, at, needs });
+        }
+    }
+
+    /// Another executor's read needs something of the shards here.
+    pub(super) fn find(&mut self, origin: Origin, at: Revision, needs: Vec<(ShardId, Need)>) {
+        if self.visible < at {
+            return self.reads.await_visible(at, Message::Find { origin, at, needs });
+        }
+        let found: Vec<(ShardId, Found)> = needs
+            .into_iter()
+            .map(|(shard, need)| (shard, find(&need, &self.shards[&shard].store, at, SLICE_KEYS)))
+            .collect();
+        self.out.tell(origin.executor, Message::Found { origin, found });
+    }
+
+    pub(super) fn found(&mut self, origin: Origin, found: Vec<(ShardId, Found)>) {
+        let Some(gathering) = self.reads.gathering.get_mut(&origin) else { return };
+        let mut rest = Vec::new();
+        for (shard, found) in found {
+            match gathering.gathered.add(found) {
+                Some(need) => rest.push((shard, need)),
+                None => gathering.missing -= 1,
+            }
+        }
+        let (at, missing) = (gathering.at, gathering.missing);
+        for (shard, need) in rest {
+            self.out.tell(self.config.host(shard), Message::Find { origin, at, needs: vec![(shard, need)] });
+        }
+        if missing == 0 {
+            self.finish_read(origin);
+        }
+    }
+
+    fn finish_read(&mut self, origin: Origin) {
+        let Gathering { operation, at, gathered, .. } =
+            self.reads.gathering.remove(&origin).expect("a read finishes once");
+        if gathered.is_torn() {
+            // What it was reading was compacted meanwhile; the newest revision cannot have been.
+            return self.read_at(origin, operation, self.visible.max(at));
+        }
+        let result = evaluate(&operation, &gathered, &self.leases, at.next());
+        self.out.answer(origin, result.map(|evaluated| Response::Operation(evaluated.response)));
+    }
+
+    /// Takes up what waited for a revision that is shown now.
+    pub(super) fn answer_reads(&mut self) {
+        while let Some(first) = self.reads.awaiting.first_entry()
+            && *first.key() <= self.visible
+        {
+            for message in first.remove() {
+                self.out.tell(self.config.executor, message);
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! This executor's part in transactions over several shards: it pauses, hands over what they need, writes and logs its
+//! fragments, and goes on. Reads go on all the while.
+
+use super::Executor;
+use super::effect::{CONTROL_EXECUTOR, Origin};
+use super::message::Message;
+use crate::clock::Change;
+use super::read::SLICE_KEYS;
+use crate::error::UserError;
+use crate::evaluate::{Found, Need, find};
+use crate::request::Operation;
+use crate::shard::Shard;
+use bytes::Bytes;
+use campanile_storage::ids::{Index, LeaseId, Revision, ShardId};
+use std::collections::VecDeque;
+
+/// Evaluations that wait for the end of a pause; one more is refused.
+const QUEUE_MAX: usize = 65_536;
+
+/// Whether this executor is paused, and what waits for the end of it.
+#[derive(Debug, Default)]
+pub struct Pause {
+    paused: bool,
+    queue: VecDeque<(Origin, ShardId, Operation)>,
+}
+
+/// What one executor hands over.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    pub found: Vec<(ShardId, Found)>,
+    /// Keys attached to the lease that was asked about.
+    pub keys: Vec<Bytes>,
+    /// Whether every shard here has room for a fragment.
+    pub can_write: bool,
+}
+
+impl Executor {
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause.paused
+    }
+
+    /// An evaluation that came during a pause waits for its end.
+    pub(super) fn defer(&mut self, origin: Origin, shard: ShardId, operation: Operation) {
+        if self.pause.queue.len() >= QUEUE_MAX {
+            return self.out.answer(origin, Err(UserError::TooManyRequests));
+        }
+        self.pause.queue.push_back((origin, shard, operation));
+    }
+
+    /// Stops evaluating, and hands over the newest state of what a transaction needs.
+    pub(super) fn gather(&mut self, round: u64, needs: Vec<(ShardId, Need)>, lease: Option<LeaseId>) {
+        if self.reign.is_none() {
+            return;
+        }
+        self.pause.paused = true;
+        let mut part = Part { can_write: self.shards.values().all(Shard::can_write), ..Part::default() };
+        for (id, need) in needs {
+            let shard = self.shards.get(&id).expect("needs go to the executor that hosts their shard");
+            part.found.push((id, find(&need, &shard.store, Revision::NEWEST, SLICE_KEYS)));
+        }
+        if let Some(lease) = lease {
+            part.keys = self.attached_keys(lease);
+        }
+        self.out.tell(CONTROL_EXECUTOR, Message::Gathered { round, part });
+    }
+
+    fn attached_keys(&self, lease: LeaseId) -> Vec<Bytes> {
+        let keys = self.shards.values().flat_map(|shard| shard.store.keys_of_lease(lease));
+        keys.map(Bytes::copy_from_slice).collect()
+    }
+
+    /// Somebody wants to know which keys a lease has; nobody pauses for it.
+    pub(super) fn keys_of_lease(&mut self, request: u64, lease: LeaseId) {
+        let keys = self.attached_keys(lease);
+        self.out.tell(CONTROL_EXECUTOR, Message::Keys { request, keys });
+    }
+
+    /// Writes and logs this executor's fragments of a revision.
+    pub(super) fn write_fragments(
+        &mut self,
+        revision: Revision,
+        groups: u32,
+        control_index: Index,
+        fragments: Vec<(ShardId, Vec<Change>)>,
+    ) {
+        if self.reign.is_none() {
+            return;
+        }
+        assert!(self.is_paused(), "a transaction over several shards writes during its pause");
+        for (shard, changes) in fragments {
+            let shard = self.shards.get_mut(&shard).expect("fragments go to the executor that hosts their shard");
+            shard.write(revision, groups, control_index, &changes);
+        }
+    }
+
+    /// The pause is over.
+    pub(super) fn resume(&mut self) {
+        self.pause.paused = false;
+        for (origin, shard, operation) in std::mem::take(&mut self.pause.queue) {
+            self.evaluate(origin, shard, operation);
+        }
+    }
+
+    /// The reign is over: what waited was never evaluated.
+    pub(super) fn abandon_pause(&mut self) {
+        self.pause.paused = false;
+        for (origin, _, _) in std::mem::take(&mut self.pause.queue) {
+            self.out.answer(origin, Err(UserError::LeaderChanged));
+        }
+    }
+}

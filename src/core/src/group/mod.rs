@@ -1,0 +1,13 @@
+//! One Raft group on one member: raft-rs behind an interface of values in and values out.
+//!
+//! What the rest of the core may rely on:
+//! - Only a leader proposes; a proposal is never forwarded, neither by us nor by raft-rs.
+//! - A message leaves only after everything that it attests is durable.
+//! - The commit index is known, with the term in which this member saw it, before any message of the same step leaves.
+
+mod elections;
+mod node;
+mod storage;
+pub mod wire;
+
+pub use node::{CONFIGURATION, Collected, CommittedEntry, Group, GroupConfig, GroupStart, NORMAL, Role};

@@ -1,0 +1,430 @@
+//! A group's node: steps raft-rs, and hands out what is to be persisted, sent and applied.
+
+use super::elections::{ElectionTimer, RAFT_TIMEOUT_FACTOR};
+use super::storage::GroupStorage;
+use crate::clock::Fence;
+use campanile_storage::ids::{GroupId, Index, MemberId, Term};
+use campanile_storage::log::{Cut, Entry, HardState, Update};
+use raft::eraftpb::{ConfState, EntryType, Message, MessageType};
+use raft::{Config, RawNode, StateRole};
+use std::collections::VecDeque;
+
+/// Largest append message, unless a single entry is larger.
+const MESSAGE_BYTES_MAX: u64 = 512 * 1024;
+/// Append messages under way to one follower.
+const MESSAGES_IN_FLIGHT_MAX: usize = 128;
+/// Proposed and not yet committed bytes at which a group takes no more: our own admission limit. raft-rs has none set,
+/// because a revision that was taken must never fail to be proposed.
+const UNCOMMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Committed entries handed out at once.
+const COMMITTED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// An entry whose payload is ours to read. An empty one is Raft's own, written by a new leader.
+pub const NORMAL: u8 = 0;
+/// An entry that changes the group's configuration, in raft-rs's encoding.
+pub const CONFIGURATION: u8 = 2;
+
+/// What a group needs to know of its member.
+#[derive(Clone, Debug)]
+pub struct GroupConfig {
+    pub member: MemberId,
+    pub voters: Vec<MemberId>,
+    pub heartbeat_ticks: usize,
+    pub election_ticks: usize,
+    pub seed: u64,
+}
+
+/// Where a group starts from: what recovery found, or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct GroupStart {
+    pub hard_state: HardState,
+    /// The entry before the first of `entries`; everything up to it is in the checkpoint.
+    pub cut: Cut,
+    /// The newest fence up to the cut.
+    pub fence: Fence,
+    pub entries: Vec<Entry>,
+}
+
+/// An entry that is committed, in log order.
+#[derive(Clone, Debug)]
+pub struct CommittedEntry {
+    pub entry: Entry,
+    /// Whether this member saw it committed while the group was still in the entry's own term.
+    pub in_own_term: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Follower,
+    Candidate,
+    Leader,
+}
+
+/// What a group wants done. Appends go into the batch that was named to [`Group::collect`].
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub append: Option<Update>,
+    pub messages: Vec<Message>,
+    pub committed: Vec<CommittedEntry>,
+    /// Contexts of read-index questions that a quorum has confirmed.
+    pub confirmed: Vec<Vec<u8>>,
+}
+
+/// What waits for a batch to be durable.
+#[derive(Debug)]
+struct Unpersisted {
+    batch: u64,
+    ready: u64,
+    messages: Vec<Message>,
+}
+
+pub struct Group {
+    id: GroupId,
+    raw: RawNode<GroupStorage>,
+    hard_state: HardState,
+    /// The newest fence among the entries handed out.
+    pub fence: Fence,
+    /// Commit indexes as they were noticed, each with the group's term then; the front is handed out first.
+    commits: VecDeque<(Index, Term)>,
+    unpersisted: VecDeque<Unpersisted>,
+    uncommitted: VecDeque<(Index, usize)>,
+    uncommitted_bytes: usize,
+    election_timer: Option<ElectionTimer>,
+}
+
+impl Group {
+    /// A group as it was left. Only the control group campaigns by itself and checks its quorum: followers of data
+    /// groups are not ticked, and with check_quorum they would refuse every vote for ever.
+    #[must_use]
+    pub fn new(id: GroupId, config: &GroupConfig, start: GroupStart) -> Group {
+        let is_control = id == GroupId::CONTROL;
+        let mut raft_config = Config::new(config.member.0);
+        raft_config.heartbeat_tick = config.heartbeat_ticks;
+        raft_config.election_tick = config.election_ticks;
+        raft_config.min_election_tick = config.election_ticks * RAFT_TIMEOUT_FACTOR;
+        raft_config.max_election_tick = config.election_ticks * RAFT_TIMEOUT_FACTOR + 1;
+        raft_config.applied = start.cut.index.0;
+        raft_config.max_size_per_msg = MESSAGE_BYTES_MAX;
+        raft_config.max_inflight_msgs = MESSAGES_IN_FLIGHT_MAX;
+        raft_config.max_committed_size_per_ready = COMMITTED_BYTES_MAX;
+        raft_config.pre_vote = true;
+        raft_config.check_quorum = is_control;
+        raft_config.batch_append = true;
+        let voters: Vec<u64> = config.voters.iter().map(|voter| voter.0).collect();
+        let conf_state = ConfState::from((voters, Vec::new()));
+        let HardState { term, vote, commit } = start.hard_state;
+        let mut hard_state = raft::eraftpb::HardState::default();
+        hard_state.term = term.0.max(start.cut.term.0);
+        hard_state.vote = vote.0;
+        hard_state.commit = commit.0.max(start.cut.index.0);
+        let commits = VecDeque::from([(Index(hard_state.commit), term)]);
+        let entries = start.entries.into_iter().map(to_raft).collect();
+        let storage = GroupStorage::new(hard_state, conf_state, (start.cut.index, start.cut.term), entries);
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&raft_config, storage, &logger).expect("the configuration of a group is valid");
+        let election_timer = is_control.then(|| ElectionTimer::new(config.election_ticks as u64, config.seed));
+        Group {
+            id,
+            raw,
+            hard_state: start.hard_state,
+            fence: start.fence,
+            commits,
+            unpersisted: VecDeque::new(),
+            uncommitted: VecDeque::new(),
+            uncommitted_bytes: 0,
+            election_timer,
+        }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> GroupId {
+        self.id
+    }
+
+    #[must_use]
+    pub fn term(&self) -> Term {
+        Term(self.raw.raft.term)
+    }
+
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self.raw.raft.state {
+            StateRole::Leader => Role::Leader,
+            StateRole::Follower => Role::Follower,
+            StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
+        }
+    }
+
+    #[must_use]
+    pub fn leader(&self) -> Option<MemberId> {
+        Some(self.raw.raft.leader_id).filter(|&id| id != raft::INVALID_ID).map(MemberId)
+    }
+
+    /// What is committed, as far as this member knows.
+    #[must_use]
+    pub fn commit(&self) -> Index {
+        Index(self.raw.raft.raft_log.committed)
+    }
+
+    /// The end of the log, durable or not: (term, index), in the order in which Raft compares logs.
+    #[must_use]
+    pub fn end(&self) -> (Term, Index) {
+        let log = &self.raw.raft.raft_log;
+        (Term(log.last_term()), Index(log.last_index()))
+    }
+
+    /// Time goes on. Followers of data groups are not ticked.
+    pub fn tick(&mut self) {
+        if self.role() != Role::Leader && self.election_timer.is_none() {
+            return;
+        }
+        self.raw.tick();
+        if let Some(timer) = &mut self.election_timer
+            && self.raw.raft.state != StateRole::Leader
+            && timer.ran_out(self.raw.raft.election_elapsed as u64)
+        {
+            self.campaign();
+        }
+        self.notice_commit();
+    }
+
+    /// Stands for election, if this member is a voter of the group.
+    pub fn campaign(&mut self) {
+        let member = self.raw.raft.id;
+        if self.role() == Role::Leader || !self.raw.raft.prs().conf().voters().contains(member) {
+            return;
+        }
+        self.raw.raft.election_elapsed = 0;
+        // raft-rs refuses a campaign while a configuration change is committed and not applied; the caller tries again.
+        let _ = self.raw.campaign();
+        self.notice_commit();
+    }
+
+    /// Gives the leadership up to nobody, and waits for a random time.
+    pub fn resign(&mut self) {
+        let term = self.raw.raft.term;
+        self.raw.raft.become_follower(term, raft::INVALID_ID);
+        if let Some(timer) = &mut self.election_timer {
+            timer.draw();
+        }
+    }
+
+    pub fn transfer_leader(&mut self, to: MemberId) {
+        self.raw.transfer_leader(to.0);
+    }
+
+    /// A message of another member. Proposals of others are dropped: a group is only ever proposed to by its leader.
+    pub fn step(&mut self, message: Message) {
+        if matches!(message.get_msg_type(), MessageType::MsgPropose | MessageType::MsgSnapshot)
+            || message.to != self.raw.raft.id
+            || self.claims_unknown_commit(&message)
+        {
+            return;
+        }
+        // raft-rs reports messages of removed members and the like as errors; there is nothing to do about them.
+        let _ = self.raw.step(message);
+        self.notice_commit();
+    }
+
+    /// raft-rs panics on a heartbeat that commits beyond the end of the log. Only a member that lost its disk can cause it.
+    fn claims_unknown_commit(&self, message: &Message) -> bool {
+        message.get_msg_type() == MessageType::MsgHeartbeat && message.commit > self.end().1.0
+    }
+
+    /// Whether a proposal cannot fail now. Asked before a revision is taken.
+    #[must_use]
+    pub fn can_propose(&self) -> bool {
+        let raft = &self.raw.raft;
+        raft.state == StateRole::Leader
+            && raft.lead_transferee.is_none()
+            && self.uncommitted_bytes < UNCOMMITTED_BYTES_MAX
+    }
+
+    /// Appends an entry to the log of a group that this member leads, and says where it stands.
+    ///
+    /// # Errors
+    /// If the group refuses although [`Group::can_propose`] said yes in the same poll; the reign must end.
+    pub fn propose(&mut self, payload: Vec<u8>) -> Result<Index, raft::Error> {
+        if self.raw.raft.state != StateRole::Leader {
+            return Err(raft::Error::ProposalDropped);
+        }
+        let bytes = payload.len();
+        self.raw.propose(Vec::new(), payload)?;
+        let index = self.end().1;
+        self.uncommitted.push_back((index, bytes));
+        self.uncommitted_bytes += bytes;
+        self.notice_commit();
+        Ok(index)
+    }
+
+    /// Asks a quorum whether this member still leads. The context must be new for every attempt.
+    pub fn confirm(&mut self, context: Vec<u8>) {
+        self.raw.read_index(context);
+    }
+
+    /// Whether the leader has committed an entry of its own term: before that raft-rs drops a read index silently.
+    #[must_use]
+    pub fn can_confirm(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader && self.raw.raft.commit_to_current_term()
+    }
+
+    /// Takes what is to be done since the last call. What must be durable belongs to the given batch.
+    pub fn collect(&mut self, batch: u64, collected: &mut Collected) {
+        while self.raw.has_ready() {
+            let mut ready = self.raw.ready();
+            collected.messages.append(&mut ready.take_messages());
+            let persisted_messages = ready.take_persisted_messages();
+            collected.confirmed.extend(ready.take_read_states().into_iter().map(|state| state.request_ctx));
+            let must_persist = ready.must_sync() || !ready.entries().is_empty();
+            if let Some(hard_state) = ready.hs() {
+                self.hard_state = from_raft_state(hard_state);
+            }
+            let entries = ready.take_entries();
+            if must_persist {
+                self.append_to(&entries, collected);
+            }
+            self.raw.mut_store().append(entries);
+            let committed = ready.take_committed_entries();
+            let number = ready.number();
+            self.raw.advance_append_async(ready);
+            self.raw.advance_apply();
+            self.await_batch(batch, number, must_persist, persisted_messages, collected);
+            for entry in committed {
+                self.hand_out(entry, collected);
+            }
+            self.notice_commit();
+        }
+    }
+
+    fn append_to(&self, entries: &[raft::eraftpb::Entry], collected: &mut Collected) {
+        let append = collected.append.get_or_insert_with(|| Update {
+            group: self.id,
+            hard_state: None,
+            entries: Vec::new(),
+        });
+        append.hard_state = Some(self.hard_state);
+        append.entries.extend(entries.iter().map(from_raft));
+    }
+
+    /// Messages that attest something wait for the batch that makes it durable, or for the newest one under way.
+    fn await_batch(
+        &mut self,
+        batch: u64,
+        ready: u64,
+        must_persist: bool,
+        messages: Vec<Message>,
+        collected: &mut Collected,
+    ) {
+        let batch = match self.unpersisted.back() {
+            _ if must_persist => batch,
+            Some(newest) => newest.batch,
+            None => {
+                self.raw.on_persist_ready(ready);
+                collected.messages.extend(messages);
+                return;
+            }
+        };
+        self.unpersisted.push_back(Unpersisted { batch, ready, messages });
+    }
+
+    /// Everything up to this batch is durable. Returns the messages that waited for it.
+    pub fn persisted(&mut self, batch: u64) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while let Some(unpersisted) = self.unpersisted.pop_front_if(|unpersisted| unpersisted.batch <= batch) {
+            self.raw.on_persist_ready(unpersisted.ready);
+            messages.extend(unpersisted.messages);
+        }
+        self.notice_commit();
+        messages
+    }
+
+    /// Takes note of a moved commit index together with the term of this moment.
+    fn notice_commit(&mut self) {
+        let commit = self.commit();
+        let term = self.term();
+        let newest = self.commits.back().map_or(Index(0), |&(index, _)| index);
+        if commit > newest {
+            match self.commits.back_mut() {
+                Some(back) if back.1 == term => back.0 = commit,
+                _ => self.commits.push_back((commit, term)),
+            }
+        }
+        while let Some((_, bytes)) = self.uncommitted.pop_front_if(|(index, _)| *index <= commit) {
+            self.uncommitted_bytes -= bytes;
+        }
+        if self.raw.raft.state != StateRole::Leader {
+            self.uncommitted.clear();
+            self.uncommitted_bytes = 0;
+        }
+    }
+
+    fn hand_out(&mut self, entry: raft::eraftpb::Entry, collected: &mut Collected) {
+        while self.commits.len() > 1 && self.commits.front().is_some_and(|&(index, _)| index.0 < entry.index) {
+            self.commits.pop_front();
+        }
+        let noticed_in = self.commits.front().filter(|&&(index, _)| index.0 >= entry.index).map(|&(_, term)| term);
+        let in_own_term = noticed_in == Some(Term(entry.term));
+        collected.committed.push(CommittedEntry { entry: from_raft(&entry), in_own_term });
+    }
+
+    /// Drops applied entries from memory beyond a bound, never above `up_to`.
+    pub fn trim(&mut self, up_to: Index, keep_bytes: usize) {
+        let applied = Index(self.raw.raft.raft_log.applied).min(up_to);
+        let alone = self.raw.raft.prs().conf().voters().ids().iter().count() == 1;
+        self.raw.mut_store().trim(applied, if alone { 0 } else { keep_bytes });
+    }
+
+    /// A follower that needs entries which are gone.
+    #[must_use]
+    pub fn take_behind(&self) -> Option<MemberId> {
+        self.raw.store().take_behind().map(MemberId)
+    }
+
+    /// The term of an entry that is still held, or of the cut.
+    #[must_use]
+    pub fn entry_term(&self, index: Index) -> Option<Term> {
+        self.raw.raft.raft_log.term(index.0).ok().map(Term)
+    }
+
+    #[must_use]
+    pub fn hard_state(&self) -> HardState {
+        self.hard_state
+    }
+
+    /// Bytes of payloads held in memory.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.raw.store().payload_bytes()
+    }
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (term, index) = self.end();
+        write!(formatter, "group {} {:?} term {} ", self.id, self.role(), self.term())?;
+        write!(formatter, "end {term}/{index} commit {}", self.commit())
+    }
+}
+
+fn to_raft(entry: Entry) -> raft::eraftpb::Entry {
+    let mut raft_entry = raft::eraftpb::Entry::default();
+    raft_entry.index = entry.index.0;
+    raft_entry.term = entry.term.0;
+    if entry.kind == CONFIGURATION {
+        raft_entry.set_entry_type(EntryType::EntryConfChangeV2);
+    }
+    raft_entry.data = entry.payload;
+    raft_entry
+}
+
+fn from_raft(entry: &raft::eraftpb::Entry) -> Entry {
+    let kind = match entry.get_entry_type() {
+        EntryType::EntryNormal => NORMAL,
+        EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => CONFIGURATION,
+    };
+    Entry { index: Index(entry.index), term: Term(entry.term), kind, payload: entry.data.clone() }
+}
+
+fn from_raft_state(state: &raft::eraftpb::HardState) -> HardState {
+    HardState { term: Term(state.term), vote: MemberId(state.vote), commit: Index(state.commit) }
+}

@@ -1,0 +1,275 @@
+//! One shard on one executor: its versions, its group, and what stands between the two.
+//!
+//! On the primary a change goes into the index when it is evaluated, and into the log in the same poll. On any other member
+//! it is staged when it is committed, and goes into the index when it is visible. A shard never decides what is visible.
+
+mod in_flight;
+mod staging;
+
+use crate::clock::fragment::{self, DataEntry, FragmentBatch};
+use crate::clock::{Change, Epoch, Opens, Reign};
+use crate::clock::counter::Committed;
+use crate::codec::Malformed;
+use crate::group::{CommittedEntry, Group, Role};
+use campanile_storage::ids::{Index, MemberId, Position, Revision, ShardId, Term};
+use campanile_storage::store::Store;
+pub use in_flight::InFlight;
+use staging::Staging;
+
+/// What a shard has to tell the control executor after it applied entries.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub committed: Vec<Committed>,
+    /// A fence of the epoch that this member is winning was applied while it leads the group in the fence's own term.
+    pub fenced: Option<Epoch>,
+}
+
+#[derive(Debug)]
+pub struct Shard {
+    pub id: ShardId,
+    pub group: Group,
+    pub store: Store,
+    staging: Staging,
+    in_flight: InFlight,
+    /// Fragments evaluated in this poll, not yet proposed.
+    batch: Option<FragmentBatch>,
+    /// The reign that is served: its epoch, and the group's term in which its fence stands.
+    serving: Option<(Epoch, Term)>,
+    /// The epoch for which this member is to win the group, with the term in which it proposed the fence.
+    winning: Option<(Epoch, Option<Term>)>,
+    /// The member for which this one is to win the group, and the epoch.
+    helping: Option<(Epoch, MemberId)>,
+}
+
+impl Shard {
+    #[must_use]
+    pub fn new(id: ShardId, group: Group, store: Store) -> Shard {
+        Shard {
+            id,
+            group,
+            store,
+            staging: Staging::default(),
+            in_flight: InFlight::default(),
+            batch: None,
+            serving: None,
+            winning: None,
+            helping: None,
+        }
+    }
+
+    // ---- the beginning and the end of a reign ----
+
+    /// Wins the group for this epoch, and fences its log.
+    pub fn win(&mut self, epoch: Epoch) {
+        self.helping = None;
+        self.winning = Some((epoch, None));
+        if self.group.role() != Role::Leader {
+            self.group.campaign();
+        }
+    }
+
+    /// Wins the group for another member, and hands it over.
+    pub fn win_for(&mut self, epoch: Epoch, member: MemberId) {
+        if self.serving.is_none() {
+            self.winning = None;
+            self.helping = Some((epoch, member));
+            self.group.campaign();
+        }
+    }
+
+    /// Goes on with what was asked: proposes the fence once the group is led, hands it over if it was won for another.
+    ///
+    /// # Errors
+    /// The epoch of a reign, or of an attempt at one, for which this member had the group and lost it.
+    pub fn pursue(&mut self) -> Result<(), Epoch> {
+        let leads_in = (self.group.role() == Role::Leader).then(|| self.group.term());
+        if let Some((_, member)) = self.helping {
+            if self.group.leader() == Some(member) {
+                self.helping = None;
+            } else if leads_in.is_some() && self.group.can_propose() {
+                self.group.transfer_leader(member);
+            }
+        }
+        if let Some((epoch, None)) = self.winning
+            && leads_in.is_some()
+            && self.group.can_propose()
+        {
+            let proposed = self.group.propose(fragment::fence(epoch)).is_ok();
+            self.winning = Some((epoch, leads_in.filter(|_| proposed)));
+        }
+        match self.serving.or(self.winning.and_then(|(epoch, term)| Some((epoch, term?)))) {
+            Some((epoch, term)) if leads_in != Some(term) => {
+                self.winning = None;
+                Err(epoch)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Serves the reign whose fence is in the log. Everything up to its base is in the index, everything else is void.
+    pub fn serve(&mut self, epoch: Epoch, base: Revision, opens: &Opens) {
+        self.integrate(base, opens);
+        self.staging.clear();
+        let term = self.group.fence.term;
+        assert_eq!(self.group.fence.epoch, epoch, "a reign is served behind its own fence");
+        self.serving = Some((epoch, term));
+        self.winning = None;
+    }
+
+    /// The reign is over: what it evaluated above `visible` leaves the index, and what of it is committed is staged.
+    ///
+    /// Returns what the staging area now holds, for the counter.
+    pub fn cease(&mut self, visible: Revision) -> Vec<Committed> {
+        self.winning = None;
+        self.helping = None;
+        if self.serving.take().is_none() {
+            return Vec::new();
+        }
+        self.batch = None;
+        self.in_flight.clear();
+        self.store.withdraw_above(visible);
+        self.staging.drop_up_to(visible);
+        self.staging.report()
+    }
+
+    /// Whether the shard may evaluate a modifying transaction now, so that its proposal cannot fail.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.serving.is_some() && self.group.can_propose()
+    }
+
+    // ---- writing, on the primary ----
+
+    /// Puts the changes of one transaction into the index and into this poll's batch.
+    pub fn write(&mut self, revision: Revision, groups: u32, control_index: Index, changes: &[Change]) {
+        let (epoch, _) = self.serving.expect("only a shard that serves is written to");
+        for change in changes {
+            apply(&mut self.store, revision, change);
+        }
+        let batch = self.batch.get_or_insert_with(|| FragmentBatch::new(epoch));
+        batch.push(revision, groups, control_index, changes);
+        self.in_flight.push(revision);
+    }
+
+    #[must_use]
+    pub fn has_unflushed(&self) -> bool {
+        self.batch.is_some()
+    }
+
+    /// Proposes this poll's batch.
+    ///
+    /// Returns false if the group refused what it had promised to take: the reign must end.
+    #[must_use]
+    pub fn flush(&mut self) -> bool {
+        let Some(batch) = self.batch.take() else { return true };
+        let (payload, _, _) = batch.finish();
+        match self.group.propose(payload) {
+            Ok(index) => {
+                self.in_flight.proposed_at(index);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Tells the window of the reign what is committed. Asked before any message of the same step leaves.
+    ///
+    /// Returns whether the visible revision moved.
+    pub fn fill(&mut self, reign: &dyn Reign) -> bool {
+        let Some((_, term)) = self.serving else { return false };
+        if self.group.role() != Role::Leader || self.group.term() != term {
+            return false;
+        }
+        let mut moved = false;
+        while let Some(revision) = self.in_flight.pop_committed(self.group.commit()) {
+            moved |= reign.fill(revision);
+        }
+        moved
+    }
+
+    // ---- applying, on every member ----
+
+    /// Applies committed entries in log order: notes fences, and stages what is valid.
+    ///
+    /// # Errors
+    /// If an entry is not what its format says; the log is corrupt then, and the member must stop.
+    pub fn apply(
+        &mut self,
+        entries: Vec<CommittedEntry>,
+        visible: Revision,
+        opens: &Opens,
+    ) -> Result<Applied, Malformed> {
+        let mut applied = Applied::default();
+        for CommittedEntry { entry, in_own_term } in entries {
+            if entry.payload.is_empty() {
+                continue;
+            }
+            match fragment::decode(entry.payload)? {
+                DataEntry::Fence(epoch) => {
+                    self.group.fence.pass(epoch, entry.term);
+                    if self.winning == Some((epoch, Some(entry.term))) && self.group.term() == entry.term {
+                        applied.fenced = Some(epoch);
+                    }
+                }
+                DataEntry::Fragments(epoch, fragments) => {
+                    if !self.group.fence.admits(epoch, entry.term) {
+                        continue;
+                    }
+                    let own = self.serving.is_some_and(|(serving, _)| serving == epoch);
+                    for fragment in fragments {
+                        if fragment.revision <= visible || opens.is_void(epoch, fragment.revision) {
+                            continue;
+                        }
+                        let committed = self.staging.insert(epoch, fragment, in_own_term);
+                        if !own {
+                            applied.committed.push(committed);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    /// The member may show everything up to `visible`: moves staged fragments into the index.
+    pub fn show(&mut self, visible: Revision, opens: &Opens) {
+        if self.serving.is_some() {
+            self.staging.drop_up_to(visible);
+        } else {
+            self.integrate(visible, opens);
+        }
+    }
+
+    /// An epoch opened: staged fragments above its base are void.
+    pub fn drop_void(&mut self, opens: &Opens) {
+        self.staging.drop_void(opens);
+    }
+
+    fn integrate(&mut self, visible: Revision, opens: &Opens) {
+        let store = &mut self.store;
+        self.staging.take_up_to(visible, |epoch, fragment| {
+            assert_eq!(opens.owner(fragment.revision), Some(epoch), "a fragment of another reign becomes visible");
+            for change in &fragment.changes {
+                apply(store, fragment.revision, change);
+            }
+        });
+    }
+
+    /// Fragments that are committed and not yet in the index, in bytes of keys and values.
+    #[must_use]
+    pub fn staged_bytes(&self) -> usize {
+        self.staging.bytes()
+    }
+}
+
+fn apply(store: &mut Store, revision: Revision, change: &Change) {
+    match change {
+        Change::Put { sub, key, value, lease } => {
+            store.put(Position { revision, sub: *sub }, key, value, *lease);
+        }
+        Change::Delete { sub, key } => {
+            let deleted = store.delete(Position { revision, sub: *sub }, key);
+            assert!(deleted.is_some(), "revision {revision} deletes a key that is not there");
+        }
+    }
+}
