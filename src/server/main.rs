@@ -1,5 +1,6 @@
 //! The binary.
 
+mod metrics;
 mod start;
 
 #[global_allocator]
