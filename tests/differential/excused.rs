@@ -4,7 +4,7 @@
 //! is right. An excuse names both forms: a third answer is a difference still.
 
 use campanile_api::etcdserverpb::{
-    RangeRequest,
+    RangeRequest, ResponseHeader, WatchResponse,
     range_request::{SortOrder, SortTarget},
     request_op::Request,
 };
@@ -29,17 +29,36 @@ pub fn find(operation: &Operation, judge: &Answer, subject: &Answer) -> Option<&
     EXCUSES.iter().find(|excuse| (excuse.applies)(operation, judge, subject))
 }
 
-/// etcd 3.6.0 (commit 15568f4c0) refuses a sort that does not exist; before, the request ends the server. An older judge is not asked.
-pub fn instead_of_crash(kind: Kind, operation: &Operation) -> Option<Answer> {
+/// What 3.7.1 answers to an operation that an older judge must not be asked.
+///
+/// - etcd 3.6.0 (pull request 13555) refuses a sort that does not exist. Before, the request ends the server.
+/// - etcd 3.7.0 (pull request 20693) refuses a watch from below revision 0. Before, it is accepted, and other watchers
+///   that read history at that moment lose their events.
+pub fn instead_of_harm(kind: Kind, operation: &Operation, revision: i64) -> Option<Answer> {
+    if !matches!(kind, Kind::Etcd(3, ..=5)) {
+        return None;
+    }
     let is_invalid = match operation {
         Operation::Range(request) => has_invalid_sort(request) && !request.key.is_empty(),
         Operation::Txn(request) => request.success.iter().chain(&request.failure).any(
             |operation| matches!(&operation.request, Some(Request::RequestRange(range)) if has_invalid_sort(range)),
         ),
+        Operation::Watch { request, .. } if request.start_revision < 0 => return Some(refused_watch(revision)),
         _ => false,
     };
     let message = "etcdserver: invalid sort option".to_owned();
-    (is_invalid && matches!(kind, Kind::Etcd(3, ..=5))).then_some(Answer::Failed { code: Code::InvalidArgument, message })
+    is_invalid.then_some(Answer::Failed { code: Code::InvalidArgument, message })
+}
+
+fn refused_watch(revision: i64) -> Answer {
+    Answer::Watch(WatchResponse {
+        header: Some(ResponseHeader { cluster_id: 1, member_id: 1, revision, raft_term: 1 }),
+        watch_id: -1,
+        created: true,
+        canceled: true,
+        cancel_reason: "etcdserver: mvcc: required revision has been compacted".to_owned(),
+        ..Default::default()
+    })
 }
 
 fn has_invalid_sort(request: &RangeRequest) -> bool {
@@ -57,7 +76,7 @@ pub fn shows_previous_versions_unasked(kind: Kind) -> bool {
     matches!(kind, Kind::Etcd(3, 7..))
 }
 
-/// etcd 3.5.8 (pull request 15248) answers a request for progress only when all watchers of the stream have caught up; before, always.
+/// etcd 3.5.8 (pull request 15695) answers a request for progress only when all watchers of the stream have caught up; before, always.
 pub fn answers_progress_always(kind: Kind) -> bool {
     matches!(kind, Kind::Etcd(3, ..=5))
 }

@@ -19,6 +19,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use crate::history;
+
 /// How long an answer may take. A server that is silent longer has lost it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// Requests that wait to be sent; the test sends one at a time.
@@ -41,9 +43,19 @@ pub struct Received {
     pub broken: Vec<String>,
     /// Why the stream ended.
     pub ended: Option<Status>,
-    /// By watcher: newest revision delivered, and whether its response is still open.
-    delivered: HashMap<i64, (i64, bool)>,
-    progressed: i64,
+    /// What each watcher has been told.
+    told: HashMap<i64, Told>,
+}
+
+/// How far a watcher is.
+#[derive(Debug, Default)]
+struct Told {
+    /// The newest revision delivered.
+    revision: i64,
+    /// More of that revision may follow.
+    is_open: bool,
+    /// The newest progress notice since it was created.
+    progress: i64,
 }
 
 /// The test's end of a stream.
@@ -123,38 +135,36 @@ impl Received {
         if answer.compact_revision != 0 && !answer.created {
             self.compacted.insert(answer.watch_id, answer);
         } else if answer.created || answer.canceled {
-            if answer.canceled {
-                self.delivered.remove(&answer.watch_id);
-            }
+            self.told.insert(answer.watch_id, Told::default());
             self.controls.push_back(answer);
         } else if !answer.events.is_empty() {
             self.check(&answer);
             self.fragments += u64::from(answer.fragment);
             self.events.entry(answer.watch_id).or_default().extend(answer.events);
         } else if is_stream_wide {
-            self.progressed = answer.header.map_or(0, |header| header.revision);
-            self.progress.push_back(self.progressed);
+            let at = answer.header.map_or(0, |header| header.revision);
+            self.told.values_mut().for_each(|told| told.progress = at);
+            self.progress.push_back(at);
         }
         // What is left are periodic notices of one watcher: they come by the clock, so nothing is compared.
     }
 
     fn check(&mut self, answer: &WatchResponse) {
-        let id = answer.watch_id;
-        let (mut newest, mut is_open) = self.delivered.get(&id).copied().unwrap_or((0, false));
+        let (id, told) = (answer.watch_id, self.told.entry(answer.watch_id).or_default());
         for event in &answer.events {
-            let revision = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
-            if revision < newest || (revision == newest && !is_open) {
-                self.broken.push(format!("watcher {id}: revision {revision} came after {newest} was complete"));
+            let revision = history::revision(event);
+            if revision < told.revision || (revision == told.revision && !told.is_open) {
+                self.broken.push(format!("watcher {id}: revision {revision} came after {} was complete", told.revision));
             }
-            if revision <= self.progressed {
-                self.broken.push(format!("watcher {id}: revision {revision} came after the progress notice {}", self.progressed));
+            if revision <= told.progress {
+                self.broken.push(format!("watcher {id}: revision {revision} came after a notice at {}", told.progress));
             }
-            (newest, is_open) = (revision, true);
+            (told.revision, told.is_open) = (revision, true);
         }
         let header = answer.header.as_ref().map_or(0, |header| header.revision);
-        if header < newest {
-            self.broken.push(format!("watcher {id}: an answer at revision {header} holds revision {newest}"));
+        if header < told.revision {
+            self.broken.push(format!("watcher {id}: an answer at revision {header} holds revision {}", told.revision));
         }
-        self.delivered.insert(id, (newest, answer.fragment));
+        told.is_open = answer.fragment;
     }
 }

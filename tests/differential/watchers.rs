@@ -107,6 +107,9 @@ impl Run {
     /// Sends a request that both sides answer with a control message, and waits for it.
     async fn control(&self, stream: usize, union: RequestUnion, operation: &Operation) -> (Answer, Answer) {
         let ask = async |side: &Side| {
+            if let Some(answer) = excused::instead_of_harm(side.kind, operation, self.horizon.revision) {
+                return answer;
+            }
             let stream = &side.streams[stream];
             stream.send(union.clone()).await;
             let answer = stream.wait(|received| received.controls.pop_front()).await;

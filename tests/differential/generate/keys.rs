@@ -14,7 +14,7 @@ const KEYS: [&[u8]; 28] = [
 const ALPHABET: [u8; 5] = [0, b'/', b'a', b'b', 0xff];
 
 /// A value of this many bytes makes an answer that a fragmenting watcher receives in pieces.
-const LARGE_VALUE_BYTES: usize = 30 << 10;
+const LARGE_VALUE_BYTES: usize = 40 << 10;
 /// A value of this many bytes makes a request that is refused.
 const OVERSIZED_VALUE_BYTES: usize = 80 << 10;
 
@@ -57,12 +57,12 @@ impl Generator<'_> {
         match self.random.random_range(0..1000) {
             0..50 => Bytes::new(),
             50..700 => vec![b'a' + self.random.random_range(0..6u8)].into(),
-            700..990 => {
+            700..982 => {
                 let mut value = vec![0; self.random.random_range(1..40)];
                 self.random.fill(&mut value[..]);
                 value.into()
             }
-            990..997 => vec![b'L'; LARGE_VALUE_BYTES].into(),
+            982..997 => vec![b'L'; LARGE_VALUE_BYTES].into(),
             _ => vec![b'O'; OVERSIZED_VALUE_BYTES].into(),
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use campanile_api::etcdserverpb::{
-    Compare, RangeRequest, RequestOp, TxnRequest,
+    Compare, DeleteRangeRequest, RangeRequest, RequestOp, TxnRequest,
     compare::{CompareTarget, TargetUnion},
     request_op::Request,
 };
@@ -22,8 +22,14 @@ impl Generator<'_> {
             1 => TxnRequest { compare: self.compares(OPERATIONS_MAX + 1), ..Default::default() },
             2 => self.overfull_in_sum(),
             3 => TxnRequest { success: self.reads(OPERATIONS_MAX), ..Default::default() },
-            4 => self.only(RangeRequest { key: self.pooled(), sort_target: 5, ..Default::default() }),
-            _ => self.txn_of_depth(DEPTH_MAX),
+            4 => Self::only(RangeRequest { key: self.pooled(), sort_target: 5, ..Default::default() }),
+            _ => {
+                let mut txn = self.txn_of_depth(DEPTH_MAX);
+                let mut deleted = Vec::new();
+                collect_deletes(&txn, &mut deleted);
+                spare_deleted(&mut txn, &deleted);
+                txn
+            }
         }
     }
 
@@ -48,7 +54,7 @@ impl Generator<'_> {
         })
     }
 
-    fn only(&self, range: RangeRequest) -> TxnRequest {
+    fn only(range: RangeRequest) -> TxnRequest {
         let only = RequestOp { request: Some(Request::RequestRange(range)) };
         TxnRequest { failure: vec![only.clone()], success: vec![only], ..Default::default() }
     }
@@ -86,5 +92,41 @@ impl Generator<'_> {
             CompareTarget::Value => TargetUnion::Value(self.value()),
             CompareTarget::Lease => TargetUnion::Lease(self.lease_or_none()),
         })
+    }
+}
+
+fn branches(txn: &TxnRequest) -> impl Iterator<Item = &RequestOp> {
+    txn.success.iter().chain(&txn.failure)
+}
+
+fn collect_deletes(txn: &TxnRequest, deleted: &mut Vec<DeleteRangeRequest>) {
+    for operation in branches(txn) {
+        match &operation.request {
+            Some(Request::RequestDeleteRange(delete)) => deleted.push(delete.clone()),
+            Some(Request::RequestTxn(txn)) => collect_deletes(txn, deleted),
+            _ => {}
+        }
+    }
+}
+
+/// Takes ignore_value and ignore_lease from puts of keys that the same transaction may delete before. etcd up to 3.7 looks for
+/// the key before the transaction, misses it in the middle, and dies.
+fn spare_deleted(txn: &mut TxnRequest, deleted: &[DeleteRangeRequest]) {
+    for operation in txn.success.iter_mut().chain(&mut txn.failure) {
+        match &mut operation.request {
+            Some(Request::RequestPut(put)) if deleted.iter().any(|delete| covers(delete, &put.key)) => {
+                (put.ignore_value, put.ignore_lease) = (false, false);
+            }
+            Some(Request::RequestTxn(txn)) => spare_deleted(txn, deleted),
+            _ => {}
+        }
+    }
+}
+
+fn covers(delete: &DeleteRangeRequest, key: &Bytes) -> bool {
+    match &delete.range_end[..] {
+        b"" => *key == delete.key,
+        b"\0" => *key >= delete.key,
+        end => *key >= delete.key && &key[..] < end,
     }
 }
