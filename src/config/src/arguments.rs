@@ -43,7 +43,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Argumen
             if name == "help" || name == "h" {
                 return Ok(Arguments::Help);
             }
-            let nearest = nearest(name, table::flags().map(|flag| flag.name)).map(|name| format!("--{name}"));
+            let known = table::flags().filter(|flag| flag.is_worth_suggesting()).map(|flag| flag.name);
+            let nearest = nearest(name, known).map(|name| format!("--{name}"));
             return Err(ConfigError::Unknown { what: "unknown flag", name: format!("--{name}"), nearest });
         };
         match value {

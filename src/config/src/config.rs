@@ -41,7 +41,7 @@ pub struct Config {
     pub keepalive: Keepalive,
     pub socket: SocketOptions,
     pub checkpoint: CheckpointPolicy,
-    /// `--wal-segment-bytes`: the size of one segment of the log, a multiple of 1 MiB.
+    /// `--wal-segment-bytes`: the size of one segment of the log, a multiple of 1 MiB, at least 16 MiB.
     pub wal_segment_bytes: u64,
     pub executors: Executors,
     /// `--shards`: into how many shards a new cluster divides its keys, if not one for each executor.
@@ -74,7 +74,7 @@ impl Timing {
 /// How much a client may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// `--max-request-bytes`: above zero, at most a quarter of a log segment.
+    /// `--max-request-bytes`: above zero, at most 3 MiB.
     pub request_bytes_max: u64,
     /// `--max-txn-ops`, nested ones counted: above zero.
     pub txn_operations_max: u64,

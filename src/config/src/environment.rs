@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use crate::error::ConfigError;
-use crate::flag::Status;
+use crate::flag::{Flag, Status};
 use crate::nearest::nearest;
 use crate::settings::{Origin, Settings, resolve};
 use crate::table;
@@ -38,9 +38,12 @@ pub(crate) fn apply(mut variables: BTreeMap<String, String>, settings: &mut Sett
             settings.set(flag, &value, Origin::Environment)?;
         }
     }
+    let known: Vec<String> = table::flags().filter(|flag| flag.is_worth_suggesting()).map(Flag::variable).collect();
     for variable in variables.into_keys() {
-        let known: Vec<String> = table::flags().map(|flag| flag.variable()).collect();
-        let nearest = nearest(&variable, known.iter().map(String::as_str)).map(str::to_owned);
+        // Without the prefix, which would make all of them alike.
+        let suffixes = known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+        let nearest = variable.strip_prefix(PREFIX).and_then(|suffix| nearest(suffix, suffixes));
+        let nearest = nearest.map(|suffix| format!("{PREFIX}{suffix}"));
         settings.warnings.push(Warning::UnknownVariable { variable, nearest });
     }
     Ok(())

@@ -60,7 +60,8 @@ fn apply(section: &str, entries: Vec<(String, Node)>, settings: &mut Settings) -
                 });
             }
             (None, _) => {
-                let nearest = nearest(&path, table::flags().filter_map(|flag| flag.file_key())).map(str::to_owned);
+                let known = table::flags().filter(|flag| flag.is_worth_suggesting()).filter_map(Flag::file_key);
+                let nearest = nearest(&path, known).map(str::to_owned);
                 return Err(ConfigError::Unknown { what: "unknown key", name: path, nearest });
             }
         }

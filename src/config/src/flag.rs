@@ -122,6 +122,11 @@ impl Flag {
         }
     }
 
+    /// Whether to name it to somebody who misspelt a flag: not what has no effect, nor an earlier name.
+    pub(crate) fn is_worth_suggesting(&self) -> bool {
+        !matches!(self.status, Status::Ignored(_) | Status::Renamed(_))
+    }
+
     /// The variable that sets it.
     pub(crate) fn variable(&self) -> String {
         format!("ETCD_{}", self.name.to_uppercase().replace('-', "_"))

@@ -31,8 +31,8 @@ const SNAPSHOT_COUNT_DEFAULT: u64 = 10_000;
 const QUOTA_BYTES_DEFAULT: u64 = 2 * GIB;
 /// etcd's: above it, it warns.
 const QUOTA_BYTES_RECOMMENDED: u64 = 8 * GIB;
-/// etcd's: above it, it warns.
-const REQUEST_BYTES_RECOMMENDED: u64 = 10 * MIB;
+/// An entry of the log holds 4 MiB (`storage/src/bounds.rs`): a request's effect, with its keys' revisions around it.
+const REQUEST_BYTES_MAX: u64 = 3 * MIB;
 /// etcd's default, and what it takes 0 for.
 const WATCH_PROGRESS_INTERVAL_DEFAULT: Duration = Duration::from_secs(600);
 /// etcd's: below it, it raises the value.
@@ -41,10 +41,9 @@ const WATCH_PROGRESS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 const CLIENT_PING_INTERVAL_DEFAULT: Duration = Duration::from_secs(300);
 /// How many groups a member is ready to drive besides the control group.
 const SHARDS_MAX: u32 = 1024;
-const WAL_SEGMENT_BYTES_MIN: u64 = 4 * MIB;
+/// Holds every record of the log, and several requests of the largest size.
+const WAL_SEGMENT_BYTES_MIN: u64 = 16 * MIB;
 const WAL_SEGMENT_BYTES_MAX: u64 = GIB;
-/// A request becomes fragments, each of which must fit a segment with room to spare.
-const REQUESTS_PER_SEGMENT_MIN: u64 = 4;
 /// The log is cut by whole segments: a checkpoint for less than two would free nothing.
 const SEGMENTS_PER_CHECKPOINT_MIN: u64 = 2;
 const IO_MEMORY_BYTES_MIN: u64 = 64 << 10;
@@ -52,14 +51,14 @@ const IO_MEMORY_BYTES_MAX: u64 = GIB;
 const PAGE_BYTES: u64 = 4096;
 const SPIN_MAX: Duration = Duration::from_secs(1);
 
-const _: () = assert!(WAL_SEGMENT_BYTES_MIN >= REQUESTS_PER_SEGMENT_MIN * MIB);
+const _: () = assert!(WAL_SEGMENT_BYTES_MIN >= 4 * REQUEST_BYTES_MAX);
 
 impl Config {
     /// Applies all rules; what is accepted with a word of warning goes to the settings' warnings.
     pub(crate) fn from_settings(settings: &mut Settings) -> Result<Config, ConfigError> {
         let name = name(settings)?;
         let limits = limits(settings)?;
-        let wal_segment_bytes = wal_segment_bytes(settings, &limits)?;
+        let wal_segment_bytes = wal_segment_bytes(settings)?;
         let urls = MemberUrls::from_settings(settings)?;
         let initial_cluster = initial_cluster(settings, &name, &urls)?;
         let text = settings.text("data-dir");
@@ -153,8 +152,7 @@ fn timing(settings: &Settings) -> Result<Timing, ConfigError> {
 }
 
 fn limits(settings: &mut Settings) -> Result<Limits, ConfigError> {
-    let request_bytes_max = within(settings, "max-request-bytes", 1, WAL_SEGMENT_BYTES_MAX / REQUESTS_PER_SEGMENT_MIN)?;
-    warn_above(settings, "max-request-bytes", request_bytes_max, REQUEST_BYTES_RECOMMENDED);
+    let request_bytes_max = within(settings, "max-request-bytes", 1, REQUEST_BYTES_MAX)?;
     let txn_operations_max = within(settings, "max-txn-ops", 1, u64::MAX)?;
     // gRPC takes 0 for no limit.
     let streams = u32::try_from(settings.unsigned("max-concurrent-streams")).expect("the value is of 32 bits");
@@ -162,15 +160,12 @@ fn limits(settings: &mut Settings) -> Result<Limits, ConfigError> {
         0 => Some(QUOTA_BYTES_DEFAULT),
         bytes => u64::try_from(bytes).ok(),
     };
-    warn_above(settings, "quota-backend-bytes", quota_bytes.unwrap_or(0), QUOTA_BYTES_RECOMMENDED);
+    if let Some(value) = quota_bytes.filter(|bytes| *bytes > QUOTA_BYTES_RECOMMENDED) {
+        let flag = "quota-backend-bytes";
+        settings.warnings.push(Warning::AboveRecommended { flag, value, recommended: QUOTA_BYTES_RECOMMENDED });
+    }
     let concurrent_streams_max = if streams == 0 { u32::MAX } else { streams };
     Ok(Limits { request_bytes_max, txn_operations_max, concurrent_streams_max, quota_bytes })
-}
-
-fn warn_above(settings: &mut Settings, flag: &'static str, value: u64, recommended: u64) {
-    if value > recommended {
-        settings.warnings.push(Warning::AboveRecommended { flag, value, recommended });
-    }
 }
 
 fn keepalive(settings: &Settings) -> Result<Keepalive, ConfigError> {
@@ -183,17 +178,10 @@ fn keepalive(settings: &Settings) -> Result<Keepalive, ConfigError> {
     })
 }
 
-fn wal_segment_bytes(settings: &Settings, limits: &Limits) -> Result<u64, ConfigError> {
+fn wal_segment_bytes(settings: &Settings) -> Result<u64, ConfigError> {
     let bytes = within(settings, "wal-segment-bytes", WAL_SEGMENT_BYTES_MIN, WAL_SEGMENT_BYTES_MAX)?;
     if !bytes.is_multiple_of(MIB) {
         return refuse(settings, "wal-segment-bytes", "is no multiple of 1048576");
-    }
-    if bytes < limits.request_bytes_max * REQUESTS_PER_SEGMENT_MIN {
-        let problem = format!(
-            "is smaller than {REQUESTS_PER_SEGMENT_MIN} requests of --max-request-bytes={}; give larger segments",
-            limits.request_bytes_max,
-        );
-        return refuse(settings, "wal-segment-bytes", problem);
     }
     Ok(bytes)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::error::ConfigError;
-use crate::flag::{Flag, Status};
+use crate::flag::{Flag, Kind, Status};
 use crate::table;
 use crate::value::Value;
 use crate::warning::Warning;
@@ -63,7 +63,9 @@ impl Settings {
     pub(crate) fn set(&mut self, flag: &'static Flag, text: &str, origin: Origin) -> Result<(), ConfigError> {
         let target = self.target(flag);
         let place = Place { flag: target.name, value: text.to_owned(), origin };
-        match Value::parse(target.kind, text) {
+        // What is ignored may have any value, though its bare flag stands alone like a boolean's.
+        let kind = if matches!(target.status, Status::Ignored(_)) { Kind::Text } else { target.kind };
+        match Value::parse(kind, text) {
             Ok(value) => self.given.insert(target.name, Given { value, place }),
             Err(problem) => return Err(ConfigError::Invalid { place, problem }),
         };

@@ -29,7 +29,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "0s",
         "How long an idle executor polls before it sleeps. Shorter answers for a CPU that is never idle.",
     ),
-    Flag::now("wal-segment-bytes", Kind::Unsigned, "67108864", "The size of one segment of the log, a multiple of 1 MiB."),
+    Flag::now("wal-segment-bytes", Kind::Unsigned, "67108864", "The size of one segment of the log, a multiple of 1 MiB, at least 16 MiB."),
     Flag::now(
         "checkpoint-wal-bytes",
         Kind::Unsigned,

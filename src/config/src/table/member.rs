@@ -53,7 +53,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::never("backend-batch-limit", Kind::Integer, "0", "there is no bbolt behind this server"),
     Flag::later("memory-mlock", Kind::Boolean, "false"),
     Flag::now("max-txn-ops", Kind::Unsigned, "128", "The most operations of one transaction, nested ones counted."),
-    Flag::now("max-request-bytes", Kind::Unsigned, "1572864", "The largest request of a client."),
+    Flag::now("max-request-bytes", Kind::Unsigned, "1572864", "The largest request of a client, at most 3145728."),
     Flag::now(
         "max-concurrent-streams",
         Kind::Unsigned32,
