@@ -1,0 +1,174 @@
+//! The socket under HTTP: first bytes can be looked at, and writes are gathered.
+//!
+//! h2 writes frame by frame. Here all frames of one poll come together and leave in one write, which is half of what
+//! the front end costs otherwise. And it reads until the socket has no more each time it is asked for a request: here a
+//! socket that had no more is not asked again in the same round.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::limits::WRITE_BUFFER_MAX_BYTES;
+
+/// Bytes asked of the socket at a time while its first bytes are looked at.
+const AHEAD_READ_BYTES: usize = 4 << 10;
+
+/// A socket with two ends: HTTP/2 reads and writes, the connection flushes. Clones are the same socket.
+#[derive(Debug)]
+pub(crate) struct Io<T> {
+    shared: Rc<RefCell<Shared<T>>>,
+}
+
+#[derive(Debug)]
+struct Shared<T> {
+    socket: T,
+    /// Read, and not yet asked for.
+    ahead: BytesMut,
+    /// Written, and not yet sent.
+    gathered: BytesMut,
+    /// The socket had no more to read in this round.
+    read_pending: bool,
+    received: u64,
+    sent: u64,
+}
+
+impl<T> Clone for Io<T> {
+    fn clone(&self) -> Io<T> {
+        Io { shared: Rc::clone(&self.shared) }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
+    pub(crate) fn new(socket: T) -> Io<T> {
+        let (ahead, gathered) = (BytesMut::new(), BytesMut::new());
+        let shared = Shared { socket, ahead, gathered, read_pending: false, received: 0, sent: 0 };
+        Io { shared: Rc::new(RefCell::new(shared)) }
+    }
+
+    /// Reads more into what is ahead. Ready with 0 at the end of the stream.
+    pub(crate) fn poll_read_ahead(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let shared = &mut *self.shared.borrow_mut();
+        let mut space = [0; AHEAD_READ_BYTES];
+        let mut space = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut shared.socket).poll_read(cx, &mut space))?;
+        shared.ahead.extend_from_slice(space.filled());
+        shared.received += space.filled().len() as u64;
+        Poll::Ready(Ok(space.filled().len()))
+    }
+
+    /// Looks at what is ahead.
+    pub(crate) fn with_ahead<R>(&self, look: impl FnOnce(&[u8]) -> R) -> R {
+        look(&self.shared.borrow().ahead)
+    }
+
+    /// Drops the first `count` bytes of what is ahead.
+    pub(crate) fn consume_ahead(&self, count: usize) {
+        self.shared.borrow_mut().ahead.advance(count);
+    }
+
+    /// Adds to what is to be sent, whatever its bound.
+    pub(crate) fn gather(&self, bytes: &[u8]) {
+        self.shared.borrow_mut().gathered.extend_from_slice(bytes);
+    }
+
+    /// A new round begins: the socket may be read again.
+    pub(crate) fn begin_round(&self) {
+        self.shared.borrow_mut().read_pending = false;
+    }
+
+    /// Sends what was gathered.
+    pub(crate) fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shared.borrow_mut().poll_send(cx)
+    }
+
+    /// Sends what was gathered, and closes the sending side.
+    pub(crate) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shared = &mut *self.shared.borrow_mut();
+        ready!(shared.poll_send(cx))?;
+        Pin::new(&mut shared.socket).poll_shutdown(cx)
+    }
+
+    /// Gives back the memory of empty buffers.
+    pub(crate) fn shrink(&self) {
+        let shared = &mut *self.shared.borrow_mut();
+        if shared.gathered.is_empty() {
+            shared.gathered = BytesMut::new();
+        }
+        if shared.ahead.is_empty() {
+            shared.ahead = BytesMut::new();
+        }
+    }
+
+    /// Bytes received and sent since the last call.
+    pub(crate) fn take_transferred(&self) -> (u64, u64) {
+        let shared = &mut *self.shared.borrow_mut();
+        (std::mem::take(&mut shared.received), std::mem::take(&mut shared.sent))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Shared<T> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.gathered.is_empty() {
+            let written = ready!(Pin::new(&mut self.socket).poll_write(cx, &self.gathered))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.gathered.advance(written);
+            self.sent += written as u64;
+        }
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let shared = &mut *self.shared.borrow_mut();
+        if !shared.ahead.is_empty() {
+            let count = into.remaining().min(shared.ahead.len());
+            into.put_slice(&shared.ahead[..count]);
+            shared.ahead.advance(count);
+            return Poll::Ready(Ok(()));
+        }
+        if shared.read_pending {
+            return Poll::Pending;
+        }
+        let before = into.filled().len();
+        let read = Pin::new(&mut shared.socket).poll_read(cx, into);
+        shared.read_pending = read.is_pending();
+        shared.received += (into.filled().len() - before) as u64;
+        read
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Io<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let shared = &mut *self.shared.borrow_mut();
+        if shared.gathered.len() >= WRITE_BUFFER_MAX_BYTES
+            && let Poll::Ready(Err(error)) = shared.poll_send(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        let count = bytes.len().min(WRITE_BUFFER_MAX_BYTES.saturating_sub(shared.gathered.len()));
+        if count == 0 && !bytes.is_empty() {
+            return Poll::Pending;
+        }
+        shared.gathered.extend_from_slice(&bytes[..count]);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Does nothing: the connection sends, once its poll has gathered all there is.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shared = &mut *self.shared.borrow_mut();
+        ready!(shared.poll_send(cx))?;
+        Pin::new(&mut shared.socket).poll_shutdown(cx)
+    }
+}
