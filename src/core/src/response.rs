@@ -152,6 +152,17 @@ impl OperationResponse {
 }
 
 impl Response {
+    /// The same answer with another revision in its header, for those whose revision is known only when they are given.
+    #[must_use]
+    pub fn at(self, revision: Revision) -> Response {
+        match self {
+            Response::Compact { .. } => Response::Compact { revision },
+            Response::LeaseGrant { id, ttl_seconds, .. } => Response::LeaseGrant { revision, id, ttl_seconds },
+            Response::LeaseRevoke { .. } => Response::LeaseRevoke { revision },
+            response => response,
+        }
+    }
+
     /// The revision of the header.
     #[must_use]
     pub fn revision(&self) -> Revision {

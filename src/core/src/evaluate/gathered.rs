@@ -20,7 +20,8 @@ pub struct Gathered {
     newest: Revision,
     compacted: Revision,
     key_values: BTreeMap<Revision, BTreeSet<ByKey>>,
-    counts: FxHashMap<(KeyRange, Revision), u64>,
+    /// By range and by the revision that the operation named, as each was asked for.
+    counts: FxHashMap<(KeyRange, Option<Revision>), u64>,
 }
 
 impl Gathered {
@@ -34,7 +35,7 @@ impl Gathered {
     pub fn add(&mut self, found: Found) -> Option<super::Need> {
         let at = found.need.at.unwrap_or(self.newest);
         self.compacted = self.compacted.max(found.compacted);
-        *self.counts.entry((found.need.keys, at)).or_default() += found.count;
+        *self.counts.entry((found.need.keys, found.need.at)).or_default() += found.count;
         self.key_values.entry(at).or_default().extend(found.key_values.into_iter().map(ByKey));
         found.rest
     }
@@ -72,8 +73,9 @@ impl View for Gathered {
         if keys.is_empty() {
             return 0;
         }
-        let key = (keys.clone(), at.min(self.newest));
-        *self.counts.get(&key).expect("every range of an operation is gathered before it is evaluated")
+        let named = self.counts.get(&(keys.clone(), Some(at)));
+        let newest = || self.counts.get(&(keys.clone(), None)).filter(|_| at >= self.newest);
+        *named.or_else(newest).expect("every range of an operation is gathered before it is evaluated")
     }
 
     fn compacted(&self) -> Revision {

@@ -27,6 +27,9 @@ mod select;
 mod validate;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use gathered::Gathered;
 pub use needs::{Found, Need, Needs, find, needs, shards_of};
 pub use prepare::{Prepared, prepare};

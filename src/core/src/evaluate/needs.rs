@@ -7,6 +7,8 @@ use crate::request::{KeyRange, Operation};
 use bytes::Bytes;
 use campanile_storage::ids::{Revision, ShardId};
 use campanile_storage::store::KeyValue;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::hash_map::Entry;
 
 /// One range of keys that an operation reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,11 +49,29 @@ pub fn needs(operation: &Operation) -> Needs {
     let mut needs = Needs::default();
     // What a transaction writes may be read by itself, so that a limit says nothing of what it needs.
     collect(operation, operation.is_read_only(), &mut needs);
-    let mut seen = rustc_hash::FxHashSet::default();
-    needs.reads.retain(|need| seen.insert(need.clone()));
-    let mut seen = rustc_hash::FxHashSet::default();
+    needs.reads = merged(needs.reads);
+    let mut seen = FxHashSet::default();
     needs.writes.retain(|keys| seen.insert(keys.clone()));
     needs
+}
+
+/// One need of a range at a revision serves all who read it there: it takes the farthest limit of them.
+fn merged(reads: Vec<Need>) -> Vec<Need> {
+    let mut merged: Vec<Need> = Vec::with_capacity(reads.len());
+    let mut places = FxHashMap::default();
+    for need in reads {
+        match places.entry((need.keys.clone(), need.at)) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(merged.len());
+                merged.push(need);
+            }
+            Entry::Occupied(place) => {
+                let former = &mut merged[*place.get()].useful;
+                *former = former.zip(need.useful).map(|(one, other)| one.max(other));
+            }
+        }
+    }
+    merged
 }
 
 fn collect(operation: &Operation, is_limited: bool, needs: &mut Needs) {
@@ -78,18 +98,20 @@ fn collect(operation: &Operation, is_limited: bool, needs: &mut Needs) {
     }
 }
 
-/// The shards that a range of keys lies in: the owner of a single key, or all of them.
+/// The shards that a range of keys lies in: the owner of a single key, or all of them. A range that holds nothing is asked of
+/// one shard nevertheless, which says what is compacted.
 pub fn shards_of<F: Fn(&[u8]) -> ShardId>(
     keys: &KeyRange,
     shards: u32,
     owner: F,
 ) -> impl Iterator<Item = ShardId> + use<F> {
-    let (first, end) = match keys.is_single() {
-        true => (owner(&keys.start).0, owner(&keys.start).0 + 1),
-        false if keys.is_empty() => (0, 0),
-        false => (0, shards),
+    let range = if keys.is_single() || keys.is_empty() {
+        let owner = owner(&keys.start).0;
+        owner..owner + 1
+    } else {
+        0..shards
     };
-    (first..end).map(ShardId)
+    range.map(ShardId)
 }
 
 impl Needs {

@@ -21,13 +21,13 @@ impl Executor {
                 Record::Shards(_) => {}
             }
         }
-        self.carry_out_compactions();
         self.out.tell(CONTROL_EXECUTOR, Message::Adopted { index });
     }
 
-    /// A compaction is carried out once its revision is visible here.
+    /// A compaction is carried out once its revision is visible here, and was handed on to those who watch.
     pub(super) fn carry_out_compactions(&mut self) {
-        while let Some(at) = self.compactions.pop_front_if(|at| *at <= self.visible) {
+        let ready = self.visible.min(self.handed_on());
+        while let Some(at) = self.compactions.pop_front_if(|at| *at <= ready) {
             if at > self.compacted {
                 self.compacted = at;
                 for shard in self.shards.values_mut() {

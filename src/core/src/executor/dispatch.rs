@@ -26,6 +26,9 @@ impl Executor {
             }
             Message::Resume => self.resume(),
 
+            Message::ToShard { shard, message } => self.tell_watchers(shard, message),
+            Message::FromShard(message) => self.tell_stream(message),
+
             Message::AskEnds { asker, epoch } => self.report_ends(asker, epoch),
             Message::Win { group, epoch } => self.win(group, epoch),
             Message::Serve { reign, base } => self.serve(reign, base),
@@ -33,7 +36,7 @@ impl Executor {
             Message::Opened(open) => self.open(open),
             Message::Visible(visible) => self.show(visible),
             Message::WindowMoved => self.refresh_visible(),
-            Message::Shards(total) => self.host_shards(total),
+            Message::Shards(total) => self.host_shards(total, now),
             Message::Adopt { index, records } => self.adopt(index, &records),
             Message::Leader(leader) => self.follow_leader(leader),
 

@@ -1,10 +1,12 @@
 //! What goes into an executor's step, and what comes out of it.
 
 use super::message::Message;
+use super::watching::WatchCommand;
+use crate::error::UserError;
 use crate::peer::PeerMessage;
 use crate::request::Request;
 use crate::response::Response;
-use crate::error::UserError;
+use crate::watch::StreamId;
 use campanile_storage::log::Update;
 use campanile_storage::ids::MemberId;
 
@@ -30,6 +32,8 @@ pub struct Origin {
 pub enum Input {
     /// A client asks. `relayed`: another member sent it on, and it must not be sent on again.
     Request { ticket: Ticket, request: Request, relayed: bool },
+    /// A client speaks on a watch stream of this executor.
+    Watch { stream: StreamId, command: WatchCommand },
     /// Another executor of this member says.
     Message { from: ExecutorId, message: Message },
     /// Another member says. Messages may be lost, repeated, and come out of order.
@@ -48,6 +52,8 @@ pub enum Effect {
     Tell { to: ExecutorId, message: Message },
     Send { to: MemberId, message: PeerMessage },
     Respond { ticket: Ticket, result: Result<Response, UserError> },
+    /// The stream has responses, and had none before: [`super::Executor::next_watch_response`] until there are none.
+    WatchReady(StreamId),
     /// The primary must answer this request: send it on, once.
     Relay { ticket: Ticket, to: MemberId },
     /// Something an operator wants to know.

@@ -12,6 +12,7 @@ use crate::error::UserError;
 use crate::evaluate::{Found, Need};
 use crate::request::{Operation, Request};
 use crate::response::Response;
+use crate::watch::{FromShard, ToShard};
 use bytes::Bytes;
 use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Position, Revision, ShardId};
 use std::sync::Arc;
@@ -71,6 +72,10 @@ pub enum Message {
     Visible(Revision),
     /// The window moved; look at it again.
     WindowMoved,
+
+    // ---- watches ----
+    ToShard { shard: ShardId, message: ToShard },
+    FromShard(FromShard),
 
     // ---- control records ----
     /// The number of shards is known: host those that are placed here.

@@ -14,6 +14,7 @@
 //! | `transact` | this executor's part in a transaction over several shards |
 //! | `groups` | drives the Raft groups: collects, applies, persists |
 //! | `adopt` | control records take effect |
+//! | `watching` | watch streams, and the watchers of shards |
 //! | `inspect` | status, members, hashes |
 //! | `dispatch` | hands messages to these |
 //! | `reigns` | wins, serves and gives up groups as the control executor says |
@@ -30,6 +31,7 @@ mod reigns;
 pub(crate) mod replies;
 mod requests;
 pub(crate) mod transact;
+pub mod watching;
 pub(crate) mod write;
 
 use crate::clock::{Epoch, Opens, Reign};
@@ -41,6 +43,7 @@ use crate::lease::LiveLeases;
 use crate::response::Member;
 use crate::shard::Shard;
 use crate::time::Instant;
+use crate::watch::StreamLimits;
 use campanile_storage::ids::{GroupId, MemberId, Revision, ShardId};
 use campanile_storage::store::Store;
 use effect::{CONTROL_EXECUTOR, Effect, ExecutorId, Input};
@@ -53,6 +56,7 @@ use requests::Held;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use transact::Pause;
+use watching::Watching;
 
 /// What an executor needs to know of its member and of the cluster.
 #[derive(Clone)]
@@ -74,6 +78,7 @@ pub struct Config {
     pub lease_ttl_min_seconds: i64,
     /// What a request may ask for at most.
     pub limits: Limits,
+    pub stream_limits: StreamLimits,
     pub seed: u64,
     /// Makes the shared memory of a reign.
     pub reign: fn(Epoch, Revision) -> Arc<dyn Reign>,
@@ -144,6 +149,7 @@ pub struct Executor {
     pause: Pause,
     held: Held,
     hashes: Hashes,
+    watching: Watching,
     /// The visible revision at which the other executors were last told that it moved.
     woken_at: Revision,
     /// Groups found at the start whose number of shards is not known yet.
@@ -185,6 +191,7 @@ impl Executor {
             pause: Pause::default(),
             held: Held::default(),
             hashes: Hashes::default(),
+            watching: Watching::Early(Vec::new()),
             woken_at: visible,
             compactions: VecDeque::new(),
             unclaimed: (start.groups, start.stores),
@@ -205,6 +212,7 @@ impl Executor {
         self.refresh_visible();
         match input {
             Input::Request { ticket, request, relayed } => self.take_request(ticket, request, relayed),
+            Input::Watch { stream, command } => self.watch(stream, command, now),
             Input::Message { from, message } => self.take_message(from, message, now),
             Input::Peer { from, message } => self.take_peer(from, message, now),
             Input::Persisted { batch } => self.persisted(batch),
@@ -214,24 +222,28 @@ impl Executor {
     }
 
     /// Ends a poll: proposes, collects, persists, answers. Leaves what is to be done, and says whether it wants to be
-    /// called again soon although nothing happens: a compaction goes on in slices.
+    /// called again soon although nothing happens: compactions and watches catch up in slices.
     ///
     /// # Errors
     /// As [`Executor::step`].
     pub fn finish(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Result<bool, Malformed> {
+        let mut more = false;
         loop {
             self.flush();
             self.ask_for_confirmation();
             let progressed = self.collect(now)?;
             self.drive(now)?;
             self.watch_window();
+            more |= self.hand_on_events();
             if !progressed && !self.has_unflushed() && !self.out.has_local() && self.reads.all_asked() {
                 break;
             }
         }
         self.persist();
         self.out.drain(effects);
-        Ok(self.compact_slice())
+        self.carry_out_compactions();
+        more |= self.compact_slice();
+        Ok(more)
     }
 
     /// Handles the messages that this executor sent itself, and what follows from them.
@@ -254,6 +266,7 @@ impl Executor {
             control.tick(now, &mut self.out);
         }
         self.expire_held();
+        self.notify_streams(now);
         self.release_memory();
     }
 
@@ -284,7 +297,6 @@ impl Executor {
         for shard in self.shards.values_mut() {
             shard.show(visible, &self.opens);
         }
-        self.carry_out_compactions();
         self.answer_reads();
     }
 }

@@ -8,13 +8,14 @@ use crate::clock::{Epoch, Reign};
 use crate::control::succession::Ends;
 use crate::group::{Group, Role};
 use crate::shard::Shard;
+use crate::time::Instant;
 use campanile_storage::ids::{GroupId, MemberId, Revision, ShardId};
 use campanile_storage::store::Store;
 use std::sync::Arc;
 
 impl Executor {
     /// The number of shards is known: hosts those that are placed here.
-    pub(super) fn host_shards(&mut self, total: u32) {
+    pub(super) fn host_shards(&mut self, total: u32, now: Instant) {
         if self.shards_total.is_some() {
             return;
         }
@@ -26,8 +27,9 @@ impl Executor {
             let start = self.unclaimed.0.remove(&id.group()).unwrap_or_default();
             let store = self.unclaimed.1.remove(&id).unwrap_or_else(Store::new);
             let group = Group::new(id.group(), &self.config.group(id.group()), start);
-            self.shards.insert(id, Shard::new(id, group, store));
+            self.shards.insert(id, Shard::new(id, group, store, self.visible));
         }
+        self.open_streams(total, now);
         self.retry_held();
     }
 

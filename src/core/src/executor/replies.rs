@@ -67,7 +67,11 @@ impl Executor {
 
     /// Whether something here waits for the visible revision to move.
     pub(super) fn waits_for_window(&self) -> bool {
-        !self.replies.is_empty() || self.reads.is_waiting() || !self.compactions.is_empty() || self.control_waits()
+        !self.replies.is_empty()
+            || self.reads.is_waiting()
+            || !self.compactions.is_empty()
+            || self.has_watchers()
+            || self.control_waits()
     }
 
     fn control_waits(&self) -> bool {

@@ -11,6 +11,7 @@ use crate::clock::{Change, Epoch, Opens, Reign};
 use crate::clock::counter::Committed;
 use crate::codec::Malformed;
 use crate::group::{CommittedEntry, Group, Role};
+use crate::watch::ShardWatches;
 use campanile_storage::ids::{Index, MemberId, Position, Revision, ShardId, Term};
 use campanile_storage::store::Store;
 pub use in_flight::InFlight;
@@ -29,6 +30,7 @@ pub struct Shard {
     pub id: ShardId,
     pub group: Group,
     pub store: Store,
+    pub watches: ShardWatches,
     staging: Staging,
     in_flight: InFlight,
     /// Fragments evaluated in this poll, not yet proposed.
@@ -43,11 +45,12 @@ pub struct Shard {
 
 impl Shard {
     #[must_use]
-    pub fn new(id: ShardId, group: Group, store: Store) -> Shard {
+    pub fn new(id: ShardId, group: Group, store: Store, visible: Revision) -> Shard {
         Shard {
             id,
             group,
             store,
+            watches: ShardWatches::new(id, visible),
             staging: Staging::default(),
             in_flight: InFlight::default(),
             batch: None,

@@ -9,6 +9,7 @@ use campanile_core::executor::{Config, Executor, Start};
 use campanile_core::peer::PeerMessage;
 use campanile_core::request::Request;
 use campanile_core::time::Instant;
+use campanile_core::watch::StreamLimits;
 use campanile_storage::ids::{GroupId, MemberId, Revision};
 use campanile_storage::log::Update;
 use std::collections::{BTreeMap, VecDeque};
@@ -69,6 +70,7 @@ impl Member {
                 request_ticks_max: 60,
                 lease_ttl_min_seconds: 2,
                 limits: Limits { txn_operations_max: 128 },
+                stream_limits: StreamLimits::default(),
                 seed: seed ^ self.incarnation << 8 ^ self.id.0 << 40,
                 reign: |epoch, base| Arc::new(AtomicReign::new(epoch, base)),
             };
@@ -108,6 +110,7 @@ impl Member {
                 Effect::Send { to, message } => outside.push(Outside::Send { to, message }),
                 Effect::Respond { ticket, result } => outside.push(Outside::Respond { ticket, result }),
                 Effect::Relay { ticket, to } => outside.push(Outside::Relay { ticket, to }),
+                Effect::WatchReady(_) => {}
                 Effect::Report(event) => {
                     if std::env::var_os("CAMPANILE_TRACE").is_some() {
                         eprintln!("member {} executor {executor}: {event:?}", self.id);
