@@ -66,11 +66,9 @@ mod tests {
 
     #[test]
     fn endpoints_are_host_and_port() {
-        for (text, authority) in [
-            ("127.0.0.1:2379", "127.0.0.1:2379"),
-            ("http://host:1", "host:1"),
-            ("http://[::1]:2379/", "[::1]:2379"),
-        ] {
+        for (text, authority) in
+            [("127.0.0.1:2379", "127.0.0.1:2379"), ("http://host:1", "host:1"), ("http://[::1]:2379/", "[::1]:2379")]
+        {
             assert_eq!(text.parse::<Endpoint>().unwrap().authority(), authority);
         }
         for text in ["https://host:1", "host", "host:", ":2379", "host:70000", "http://", ""] {

@@ -232,9 +232,8 @@ impl Command {
                     (Operation::Update, options.update),
                     (Operation::Create, options.create),
                 ];
-                let mix = Mix::of(&weights).ok_or_else(|| {
-                    Error::Options("mix: give weights, as in --put 20 --get 70 --update 10".into())
-                })?;
+                let mix = Mix::of(&weights)
+                    .ok_or_else(|| Error::Options("mix: give weights, as in --put 20 --get 70 --update 10".into()))?;
                 options.range.into_load(mix)
             }
             Self::Compare(options) => return Ok(Task::Compare(options)),

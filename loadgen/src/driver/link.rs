@@ -4,12 +4,12 @@
 use crate::{
     endpoint::Endpoint,
     error::Error,
+    etcd::requests::Method,
     protocol::{
         connection::{Connection, RECEIVED_FRAME_BYTES_MAX},
         frame::FRAME_HEADER_BYTES,
         grpc::{Failure, RequestHeaders},
     },
-    etcd::requests::Method,
 };
 use std::{
     io::{ErrorKind, Read, Write},
@@ -153,8 +153,7 @@ impl<T> Link<T> {
     /// [`Error::Protocol`] if the server breaks the protocol.
     pub fn dispatch(&mut self, answer: impl FnMut(T, Result<&[u8], Failure>)) -> Result<(), Error> {
         let received = self.connection.receive(&self.input[..self.filled], answer);
-        let used =
-            received.map_err(|source| Error::Protocol { endpoint: self.endpoint.to_string(), source })?;
+        let used = received.map_err(|source| Error::Protocol { endpoint: self.endpoint.to_string(), source })?;
         self.input.copy_within(used..self.filled, 0);
         self.filled -= used;
         Ok(())

@@ -138,9 +138,10 @@ fn workers(load: &Load, first_fresh: i64) -> Result<(Vec<Worker>, Option<usize>)
     }
     let clock = Clock::start();
     let first_fresh = first_fresh.unsigned_abs();
-    let workers = shares.into_iter().enumerate().map(|(thread, links)| {
-        Worker::new(clock, links, Source::new(load, thread as u64, first_fresh))
-    });
+    let workers = shares
+        .into_iter()
+        .enumerate()
+        .map(|(thread, links)| Worker::new(clock, links, Source::new(load, thread as u64, first_fresh)));
     Ok((workers.collect::<Result<_, _>>()?, streams_limited))
 }
 

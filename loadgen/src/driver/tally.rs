@@ -126,6 +126,11 @@ impl Tally {
         &mut self.series[operation as usize]
     }
 
+    /// All requests that were answered well, of every kind.
+    pub fn answered(&self) -> u64 {
+        self.series.iter().map(|series| series.succeeded).sum()
+    }
+
     /// Counts a failed request.
     pub fn fail(&mut self, failure: Failure) {
         self.failed += 1;

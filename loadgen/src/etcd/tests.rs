@@ -7,8 +7,8 @@ use super::{
 };
 use campanile_api::{
     etcdserverpb::{
-        Compare, PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest,
-        TxnResponse,
+        Compare, PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp,
+        TxnRequest, TxnResponse,
         compare::{CompareResult, CompareTarget, TargetUnion},
         request_op::Request,
         response_op::Response,
@@ -91,8 +91,8 @@ fn answers_of_etcds_types_are_read() {
     let put = PutResponse { header: header(1 << 50), prev_kv: Some(key_value(5)) }.encode_to_vec();
     assert_eq!(responses::put(&put), Ok(1 << 50));
 
-    let range =
-        RangeResponse { header: header(12), kvs: vec![key_value(10), key_value(11)], more: true, count: 400 }.encode_to_vec();
+    let range = RangeResponse { header: header(12), kvs: vec![key_value(10), key_value(11)], more: true, count: 400 }
+        .encode_to_vec();
     let answer = RangeAnswer { revision: 12, count: 400, returned: 2, mod_revision: 10 };
     assert_eq!(responses::range(&range), Ok(answer));
 

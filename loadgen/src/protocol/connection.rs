@@ -25,12 +25,15 @@ const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 const HEADER_BLOCK_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(RESPONSE_BYTES_MAX < STREAM_WINDOW_BYTES as usize);
-const _: () = assert!((CONNECTION_WINDOW_BYTES as i64) < WINDOW_BYTES_MAX && WINDOW_REFILL_BYTES < CONNECTION_WINDOW_BYTES);
+const _: () =
+    assert!((CONNECTION_WINDOW_BYTES as i64) < WINDOW_BYTES_MAX && WINDOW_REFILL_BYTES < CONNECTION_WINDOW_BYTES);
 
 /// Why a connection cannot go on.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ProtocolError {
-    #[error("this does not look like an HTTP/2 server: the first frame is not SETTINGS (TLS, HTTP/1 or another protocol?)")]
+    #[error(
+        "this does not look like an HTTP/2 server: the first frame is not SETTINGS (TLS, HTTP/1 or another protocol?)"
+    )]
     NotHttp2,
     #[error("the server sent {0}")]
     Frame(&'static str),

@@ -80,9 +80,8 @@ fn answers_come_in_any_order_and_cut_anywhere() {
         let (mut answers, mut buffer) = (Vec::new(), Vec::new());
         for piece in bytes.chunks(step) {
             buffer.extend_from_slice(piece);
-            let used = connection
-                .receive(&buffer, |call, result| answers.push((call, result.map(<[u8]>::to_vec))))
-                .unwrap();
+            let used =
+                connection.receive(&buffer, |call, result| answers.push((call, result.map(<[u8]>::to_vec)))).unwrap();
             buffer.drain(..used);
         }
         let expected = [(1, Ok(b"second".to_vec())), (0, Ok(b"first".to_vec())), (2, Ok(Vec::new()))];

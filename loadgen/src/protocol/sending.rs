@@ -213,7 +213,10 @@ mod tests {
         let headers = grpc::RequestHeaders::new("/p", "a");
         let mut sending = Sending::new();
         sending.request(1, &headers, &[0; 100_000]);
-        assert_eq!(data_frames(&mut sending), [(1, 16_384, false), (1, 16_384, false), (1, 16_384, false), (1, 16_383, false)]);
+        assert_eq!(
+            data_frames(&mut sending),
+            [(1, 16_384, false), (1, 16_384, false), (1, 16_384, false), (1, 16_383, false)]
+        );
         sending.request(3, &headers, b"small, but in line");
         sending.enlarge(0, 100_000).unwrap();
         // Stream 1 has no window of its own left, stream 3 has.

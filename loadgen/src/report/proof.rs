@@ -20,6 +20,8 @@ const WAITING_MAX: f64 = 0.05;
 pub struct Proof {
     pub revision_before: i64,
     pub revision_after: i64,
+    /// Requests that were answered well, filling and warm-up included.
+    pub answered: u64,
     /// Acknowledged modifying requests, filling and warm-up included.
     pub writes: u64,
     /// Transactions whose comparison failed: good answers that wrote nothing.
@@ -45,6 +47,7 @@ impl Proof {
         };
         for tally in outcome.prefill.iter().chain([&outcome.load]) {
             written.merge(&tally.written);
+            proof.answered += tally.answered();
             proof.conflicts += tally.conflicts;
             proof.failed += tally.failed;
             proof.unanswered += tally.unanswered;
@@ -71,7 +74,8 @@ impl Proof {
         let rise = self.revision_after - self.revision_before;
         if !load.shared && i128::from(rise) != i128::from(self.writes) {
             let remedy = "(if others write to this store, say --shared)";
-            self.violations.push(format!("the revision rose by {rise}, but {} writes were acknowledged {remedy}", self.writes));
+            self.violations
+                .push(format!("the revision rose by {rise}, but {} writes were acknowledged {remedy}", self.writes));
         } else if !load.shared && !written.is_dense(self.revision_before + 1, self.revision_after) {
             self.violations.push("two acknowledged writes were given the same revision".into());
         }
@@ -79,8 +83,7 @@ impl Proof {
             self.violations.push(format!("{} reads found no key, although all were filled", outcome.load.missing));
         }
         if let Length::Requests(count) = load.length {
-            let answered: u64 =
-                crate::workload::operation::Operation::ALL.iter().map(|&kind| outcome.load.series(kind).succeeded).sum();
+            let answered = outcome.load.answered();
             if answered + outcome.load.failed < count {
                 self.violations.push(format!("only {answered} of {count} requests were made"));
             }
@@ -112,11 +115,16 @@ impl Proof {
             self.warnings.push(format!("{} reads found no key", outcome.load.missing));
         }
         if let Some(limit) = outcome.streams_limited {
-            self.warnings.push(format!("a server allows {limit} requests in flight on a connection: more --connections"));
+            self.warnings
+                .push(format!("a server allows {limit} requests in flight on a connection: more --connections"));
         }
         let share = ratio(self.conflicts as f64, (self.writes + self.conflicts) as f64);
         if self.conflicts > 0 {
-            self.warnings.push(format!("{} transactions ({:.1} %) found another revision", self.conflicts, share * 100.0));
+            self.warnings.push(format!(
+                "{} transactions ({:.1} %) found another revision",
+                self.conflicts,
+                share * 100.0
+            ));
         }
     }
 }

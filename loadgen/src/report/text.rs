@@ -8,8 +8,19 @@ impl Display for Report {
         let setting = &self.setting;
         let pace = setting.rate.map_or("closed loop".to_owned(), |rate| format!("open loop at {rate}/s"));
         let kind = if setting.serializable { ", serializable" } else { "" };
-        writeln!(out, "{}{kind}: {pace}, {} clients on {} connections, {} threads", setting.mix, setting.clients, setting.connections, setting.threads)?;
-        writeln!(out, "{} keys, {} order, values of {} bytes, seed {}", setting.keys, order_name(setting.order), setting.value_bytes, setting.seed)?;
+        writeln!(
+            out,
+            "{}{kind}: {pace}, {} clients on {} connections and {} thread(s)",
+            setting.mix, setting.clients, setting.connections, setting.threads
+        )?;
+        writeln!(
+            out,
+            "{} keys, {} order, values of {} bytes, seed {}",
+            setting.keys,
+            order_name(setting.order),
+            setting.value_bytes,
+            setting.seed
+        )?;
         if let Some(fill) = self.fill {
             writeln!(out, "filled {} keys in {:.1} s", fill.keys, fill.seconds)?;
         }
@@ -76,7 +87,11 @@ fn order_name(order: crate::workload::keys::Order) -> &'static str {
 }
 
 fn row(cells: &[String]) -> String {
-    cells.iter().enumerate().map(|(at, cell)| if at == 0 { format!("{cell:<8}") } else { format!("{cell:>10}") }).collect()
+    cells
+        .iter()
+        .enumerate()
+        .map(|(at, cell)| if at == 0 { format!("{cell:<8}") } else { format!("{cell:>10}") })
+        .collect()
 }
 
 /// A time in its natural unit.

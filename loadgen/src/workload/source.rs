@@ -225,6 +225,9 @@ mod tests {
         source.next(&mut message);
         let range = RangeRequest::decode(message.as_slice()).unwrap();
         assert_eq!((range.range_end.as_ref(), range.limit), (b"l".as_slice(), 100));
-        assert_eq!(source.answered(Request { operation: Operation::Get, key: 0 }, b"\x0a\x02\x18\x07"), Ok(Effect::Missing));
+        assert_eq!(
+            source.answered(Request { operation: Operation::Get, key: 0 }, b"\x0a\x02\x18\x07"),
+            Ok(Effect::Missing)
+        );
     }
 }

@@ -1,0 +1,214 @@
+//! What each row of a comparison measures, on which cores, and what is wanted of it.
+
+use super::{
+    options::{CompareOptions, Row},
+    process::Usage,
+    server::{Cluster, Plan},
+};
+use crate::{
+    driver::run::run,
+    error::Error,
+    load::{Length, Load},
+    report::Report,
+    workload::{
+        keys::Order,
+        operation::{Mix, Operation},
+    },
+};
+use std::time::Duration;
+
+const MANY_CLIENTS: usize = 256;
+const CONNECTIONS: usize = 8;
+/// A load may meet a server that is busy with a checkpoint or an election.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is wanted of the second side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wanted {
+    /// At least so many times the first side's value.
+    RatioAtLeast(f64),
+    /// At most so many times the first side's value.
+    RatioAtMost(f64),
+    /// At most this value, whatever the first side has.
+    ValueAtMost(f64),
+    /// Only to be shown.
+    Nothing,
+}
+
+/// One figure of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub wanted: Wanted,
+}
+
+/// One side of a row.
+#[derive(Debug, Clone)]
+pub struct Side {
+    pub name: &'static str,
+    plan: Plan,
+    /// Where the client runs; empty leaves it free.
+    client_cpus: Vec<usize>,
+}
+
+/// One measurement of one side: a value for each of the row's metrics, and the reports that prove it.
+#[derive(Debug)]
+pub struct Sample {
+    pub values: Vec<f64>,
+    pub reports: Vec<Report>,
+    pub usage: Usage,
+}
+
+const RATE: &str = "rate";
+const PER_SECOND: &str = "/s";
+const CPU: Metric = Metric { name: "server CPU a request", unit: " µs", wanted: Wanted::Nothing };
+
+impl Row {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Put256 => "Put, 256 clients",
+            Self::Put1 => "Put, 1 client",
+            Self::Get => "linearizable Get, 256 clients",
+            Self::Update => "Kubernetes update, 256 clients",
+            Self::Shards => "Put, 256 clients, all cores free",
+            Self::Members3 => "Put, 256 clients, three members on both cores",
+            Self::Million => "a million keys",
+        }
+    }
+
+    pub fn metrics(self) -> Vec<Metric> {
+        let metric = |name, unit, wanted| Metric { name, unit, wanted };
+        let rate = |times| metric(RATE, PER_SECOND, Wanted::RatioAtLeast(times));
+        let p99 = |wanted| metric("p99", " µs", wanted);
+        match self {
+            Self::Put256 => vec![rate(5.0), p99(Wanted::RatioAtMost(0.25)), CPU],
+            Self::Put1 => vec![metric("p50", " µs", Wanted::RatioAtMost(0.7)), p99(Wanted::Nothing), CPU],
+            Self::Get | Self::Update => vec![rate(5.0), p99(Wanted::Nothing), CPU],
+            Self::Shards => vec![rate(1.25), Metric { wanted: Wanted::RatioAtMost(1.25), ..CPU }],
+            Self::Members3 => vec![rate(4.0), p99(Wanted::Nothing), CPU],
+            Self::Million => vec![
+                metric("fill", "/s", Wanted::RatioAtLeast(2.0)),
+                metric("resident memory", " MiB", Wanted::RatioAtMost(1.0)),
+                metric("restart to first answer", " ms", Wanted::RatioAtMost(0.5)),
+                metric("server CPU of a put, times that at few keys", "", Wanted::ValueAtMost(1.3)),
+            ],
+        }
+    }
+
+    /// The two sides, the one to compare with first.
+    pub fn sides(self, options: &CompareOptions) -> [Side; 2] {
+        let (one, both) = (vec![options.server_cpu], vec![options.server_cpu, options.client_cpu]);
+        let plan = |binary: &std::path::Path, cpus: &[usize], shards, members| Plan {
+            binary: binary.to_owned(),
+            members,
+            cpus: cpus.to_vec(),
+            shards,
+            data_root: options.data_root(),
+        };
+        let shards = |count| (!options.no_shard_flags).then_some(count);
+        let (etcd, campanile) = (options.etcd.as_path(), options.campanile.as_path());
+        let side = |name, plan, client_cpus: &[usize]| Side { name, plan, client_cpus: client_cpus.to_vec() };
+        match self {
+            Self::Shards => [
+                side("one shard, one core", plan(campanile, &one, shards(1), 1), &[]),
+                side("two shards, two cores", plan(campanile, &both, shards(2), 1), &[]),
+            ],
+            Self::Members3 => [
+                side("etcd", plan(etcd, &both, None, 3), &[]),
+                side("campanile", plan(campanile, &both, shards(both.len()), 3), &[]),
+            ],
+            _ => [
+                side("etcd", plan(etcd, &one, None, 1), &[options.client_cpu]),
+                side("campanile", plan(campanile, &one, shards(1), 1), &[options.client_cpu]),
+            ],
+        }
+    }
+
+    /// Measures one side once, on a new cluster.
+    ///
+    /// # Errors
+    /// If the servers do not start or cannot be reached.
+    pub fn measure(self, options: &CompareOptions, side: &Side) -> Result<Sample, Error> {
+        let mut cluster = Cluster::start(side.plan.clone())?;
+        if self == Self::Million {
+            return million(options, side, &mut cluster);
+        }
+        let (operation, clients) = match self {
+            Self::Get => (Operation::Get, MANY_CLIENTS),
+            Self::Update => (Operation::Update, MANY_CLIENTS),
+            Self::Put1 => (Operation::Put, 1),
+            _ => (Operation::Put, MANY_CLIENTS),
+        };
+        let connections = CONNECTIONS.min(clients);
+        let load = Load { clients, connections, ..load(options, side, &cluster, operation) };
+        let (report, usage) = measured(&load, &cluster)?;
+        let latencies = report.first().latencies;
+        let cpu_us = cpu_us_per_request(&report, usage);
+        let values = match self {
+            Self::Put1 => vec![latencies.p50_us, latencies.p99_us, cpu_us],
+            Self::Shards => vec![report.per_second, cpu_us],
+            _ => vec![report.per_second, latencies.p99_us, cpu_us],
+        };
+        Ok(Sample { values, reports: vec![report], usage })
+    }
+}
+
+/// Puts on few keys, fills a million, puts on all of them, and starts the server again.
+fn million(options: &CompareOptions, side: &Side, cluster: &mut Cluster) -> Result<Sample, Error> {
+    let puts = load(options, side, cluster, Operation::Put);
+    let (few, few_usage) = measured(&puts, cluster)?;
+    let many_keys = Load { keys: options.million_keys, prefix: "/million/".into(), ..puts };
+    let filling = Load {
+        order: Order::Sequential,
+        length: Length::Requests(options.million_keys),
+        warm_up: Duration::ZERO,
+        ..many_keys.clone()
+    };
+    let (fill, _) = measured(&filling, cluster)?;
+    let resident_bytes = cluster.usage()?.resident_bytes;
+    let (many, many_usage) = measured(&many_keys, cluster)?;
+    let restart = cluster.restart()?;
+    const MIB: f64 = 1_048_576.0;
+    let cost = cpu_us_per_request(&many, many_usage) / cpu_us_per_request(&few, few_usage);
+    let values = vec![fill.per_second, resident_bytes as f64 / MIB, restart.as_secs_f64() * 1e3, cost];
+    Ok(Sample { values, reports: vec![few, fill, many], usage: cluster.usage()? })
+}
+
+/// Runs a load and tells what it cost the servers.
+fn measured(load: &Load, cluster: &Cluster) -> Result<(Report, Usage), Error> {
+    let before = cluster.usage()?;
+    let report = Report::new(load, &run(load)?);
+    Ok((report, cluster.usage()?.since(before)))
+}
+
+/// The servers' CPU time over all requests, those of filling and warm-up included, in microseconds.
+fn cpu_us_per_request(report: &Report, usage: Usage) -> f64 {
+    usage.cpu.as_secs_f64() * 1e6 / report.proof.answered.max(1) as f64
+}
+
+fn load(options: &CompareOptions, side: &Side, cluster: &Cluster, operation: Operation) -> Load {
+    Load {
+        endpoints: cluster.endpoints(),
+        mix: Mix::only(operation),
+        clients: MANY_CLIENTS,
+        connections: CONNECTIONS,
+        threads: 1,
+        cpus: side.client_cpus.clone(),
+        length: Length::Time(options.duration),
+        warm_up: options.warm_up,
+        rate: None,
+        keys: options.keys,
+        order: Order::Uniform,
+        zipf_exponent: 1.0,
+        prefix: "/compare/".into(),
+        value_bytes: options.value_size,
+        seed: 1,
+        serializable: false,
+        range_limit: 0,
+        prefill: operation != Operation::Put,
+        shared: false,
+        timeout: TIMEOUT,
+        verbose: options.verbose,
+    }
+}
