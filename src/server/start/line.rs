@@ -58,13 +58,22 @@ pub(super) struct Line {
     style: Style,
     pub message: String,
     fields: String,
+    /// For humans: texts of several lines, which stand below the line.
+    below: String,
     caller_file: String,
     caller_line: u32,
 }
 
 impl Line {
     pub(super) fn new(style: Style) -> Line {
-        Line { style, message: String::new(), fields: String::new(), caller_file: String::new(), caller_line: 0 }
+        Line {
+            style,
+            message: String::new(),
+            fields: String::new(),
+            below: String::new(),
+            caller_file: String::new(),
+            caller_line: 0,
+        }
     }
 
     /// Where the event is in the source: the file's last folder and name, as in etcd.
@@ -76,10 +85,14 @@ impl Line {
 
     /// A field that is a text.
     pub(super) fn text(&mut self, name: &str, value: &str) {
+        if self.style != Style::Json && value.contains('\n') {
+            let _ = writeln!(self.below, "{name}:\n{}", value.trim_end());
+            return;
+        }
         self.key(name);
         let _ = match self.style {
             Style::Json => json::write_string(&mut self.fields, value),
-            Style::Console { .. } if value.is_empty() || value.contains([' ', '"', '\n', '\t']) => {
+            Style::Console { .. } if value.is_empty() || value.contains([' ', '"', '\t']) => {
                 write!(self.fields, "{value:?}")
             }
             Style::Console { .. } => self.fields.write_str(value),
@@ -128,6 +141,7 @@ impl Line {
                     self.caller_file,
                     self.caller_line,
                 );
+                text.push_str(&self.below);
             }
         }
     }

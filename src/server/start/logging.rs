@@ -260,8 +260,9 @@ mod tests {
     #[test]
     fn console_lines_are_for_humans() {
         let lines = lines(Style::Console { colours: false }, || {
-            tracing::info!(name = "a", path = "/a b", id = 3, "ready\tto serve");
+            tracing::info!(name = "a", path = "/a b", trace = "one\ntwo\n", id = 3, "ready\tto serve");
         });
+        assert_eq!(lines[1..], ["trace:", "one", "two"]);
         let (time, rest) = lines[0].split_once("  ").unwrap();
         assert!(time.ends_with('Z'), "{time}");
         assert!(rest.starts_with("info   ready\tto serve  name=a path=\"/a b\" id=3  (start/logging.rs:"), "{rest}");
@@ -284,5 +285,31 @@ mod tests {
         let output = LogOutput::File("/nonexistent/log".into());
         let refusal = Sink::open(&output, LogFormat::Automatic).unwrap_err().to_string();
         assert!(refusal.starts_with("--log-outputs names /nonexistent/log, which cannot be appended to: No such file"));
+    }
+
+    #[test]
+    fn the_level_can_be_switched() {
+        use crate::start::panic::tests::{child, run_child};
+        if child("logging") {
+            let logging =
+                Logging { level: LogLevel::Warn, format: LogFormat::Automatic, outputs: vec![LogOutput::Stderr] };
+            let switch = start(&logging).unwrap();
+            tracing::info!("first");
+            tracing::warn!("second");
+            switch.set(LogLevel::Debug);
+            tracing::debug!("third");
+            switch.set(LogLevel::Fatal);
+            tracing::error!("fourth");
+            fatal("fifth");
+            assert!(matches!(start(&logging), Err(LoggingError::Started)));
+            std::process::exit(42);
+        }
+        let output = run_child("start::logging::tests::the_level_can_be_switched", "logging");
+        assert_eq!(output.status.code(), Some(42), "{output:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        let message = |line: &str| line.split(r#""msg":""#).nth(1)?.split('"').next().map(str::to_owned);
+        let messages: Vec<String> = text.lines().filter_map(message).collect();
+        assert_eq!(messages, ["second", "third", "fifth"], "{text}");
+        assert!(text.contains(r#"{"level":"fatal""#), "{text}");
     }
 }
