@@ -22,8 +22,8 @@ use crate::{generate, operation::Operation};
 
 /// How many characters of an answer a report shows.
 const SHOWN_CHARACTERS_MAX: usize = 6000;
-/// Up to this many elements Go sorts by insertion, so equal elements keep their order.
-const GO_INSERTION_SORT_MAX: i64 = 12;
+/// Up to this many elements Go sorts by plain insertion, in all its versions, so equal elements keep their order.
+const GO_STABLE_SORT_MAX: i64 = 6;
 
 /// One side's answer to one operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,14 +110,13 @@ impl Answer {
     /// Takes out what two servers may differ in.
     pub fn canonical(mut self, operation: &Operation) -> Self {
         self.header_mut().map(blank);
-        match (&mut self, operation) {
-            (Self::Range(answer), Operation::Range(request)) => settle_ties(request, answer),
-            (Self::Txn(answer), Operation::Txn(request)) => settle_txn(request, answer),
-            (Self::TimeToLive(answer), _) => {
+        self.for_each_range(operation, &mut settle_ties);
+        match &mut self {
+            Self::TimeToLive(answer) => {
                 answer.ttl = answer.ttl.signum();
                 answer.keys.sort_unstable();
             }
-            (Self::Leases(answer), _) => {
+            Self::Leases(answer) => {
                 answer.leases.retain(|lease| !generate::SHORT_LIVED.contains(&lease.id));
                 answer.leases.sort_unstable_by_key(|lease| lease.id);
             }
@@ -125,11 +124,29 @@ impl Answer {
         }
         self
     }
+
+    /// Shows every range that the operation asked for, with its answer, also inside transactions.
+    pub fn for_each_range(&mut self, operation: &Operation, look: &mut impl FnMut(&RangeRequest, &mut RangeResponse)) {
+        match (self, operation) {
+            (Self::Range(answer), Operation::Range(request)) => look(request, answer),
+            (Self::Txn(answer), Operation::Txn(request)) => for_each_range_of(request, answer, look),
+            _ => {}
+        }
+    }
+
+    /// Whether it is the error with this message.
+    pub fn is_error(&self, expected: &str) -> bool {
+        matches!(self, Self::Failed { message, .. } if message == expected)
+    }
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{self:?}");
+        let mut text = format!("{self:?}");
+        for (byte, length) in generate::LARGE_VALUES {
+            let value = char::from(byte).to_string().repeat(length);
+            text = text.replace(&value, &format!("{length} times {}", char::from(byte)));
+        }
         match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
             Some((end, _)) => write!(formatter, "{}… ({} bytes in all)", &text[..end], text.len()),
             None => formatter.write_str(&text),
@@ -143,14 +160,18 @@ fn blank(header: &mut ResponseHeader) {
     header.raft_term = header.raft_term.min(1);
 }
 
-fn settle_txn(request: &TxnRequest, answer: &mut TxnResponse) {
+fn for_each_range_of(
+    request: &TxnRequest,
+    answer: &mut TxnResponse,
+    look: &mut impl FnMut(&RangeRequest, &mut RangeResponse),
+) {
     let branch = if answer.succeeded { &request.success } else { &request.failure };
     for (asked, answered) in branch.iter().zip(&mut answer.responses) {
         match (&asked.request, &mut answered.response) {
-            (Some(Request::RequestRange(request)), Some(Response::ResponseRange(answer))) => {
-                settle_ties(request, answer);
+            (Some(Request::RequestRange(request)), Some(Response::ResponseRange(answer))) => look(request, answer),
+            (Some(Request::RequestTxn(request)), Some(Response::ResponseTxn(answer))) => {
+                for_each_range_of(request, answer, look);
             }
-            (Some(Request::RequestTxn(request)), Some(Response::ResponseTxn(answer))) => settle_txn(request, answer),
             _ => {}
         }
     }
@@ -161,7 +182,7 @@ fn settle_txn(request: &TxnRequest, answer: &mut TxnResponse) {
 fn settle_ties(request: &RangeRequest, answer: &mut RangeResponse) {
     let target = SortTarget::try_from(request.sort_target).unwrap_or(SortTarget::Key);
     let unsorted = target == SortTarget::Key && request.sort_order == SortOrder::None as i32;
-    if unsorted || answer.count <= GO_INSERTION_SORT_MAX {
+    if unsorted || answer.count <= GO_STABLE_SORT_MAX {
         return;
     }
     let equal = |left: &KeyValue, right: &KeyValue| match target {

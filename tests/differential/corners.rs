@@ -146,7 +146,7 @@ impl Corners {
         self.hit_if(request.ignore_lease, "put: ignore_lease");
         self.hit_if(request.lease != 0, "put: lease");
         self.hit_if(request.value.is_empty() && !request.ignore_value, "put: empty value");
-        self.hit_if(request.value.len() > 10_000, "put: large value");
+        self.hit_if(request.value.len() > 1000, "put: large value");
     }
 
     fn delete(&mut self, request: &DeleteRangeRequest) {

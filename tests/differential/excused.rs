@@ -4,29 +4,87 @@
 //! is right. An excuse names both forms: a third answer is a difference still.
 
 use campanile_api::etcdserverpb::{
-    RangeRequest, ResponseHeader, WatchResponse,
+    HashKvRequest, HashKvResponse, RangeRequest, ResponseHeader, WatchResponse,
     range_request::{SortOrder, SortTarget},
     request_op::Request,
 };
 use campanile_test_support::Kind;
 use tonic::Code;
 
-use crate::{answer::Answer, operation::Operation};
+use crate::{answer::Answer, horizon::Horizon, operation::Operation};
 
 /// A difference in the answers to one operation.
 pub struct Excuse {
+    /// What changed in etcd.
     pub name: &'static str,
-    /// What changed in etcd, and when.
+    /// When and where it changed.
     pub change: &'static str,
     /// Whether the judge's answer is the old form and the subject's the new one.
-    pub applies: fn(&Operation, &Answer, &Answer) -> bool,
+    applies: fn(&Operation, &Answer, &Answer, &Horizon) -> bool,
 }
 
 /// All of them.
-pub const EXCUSES: &[Excuse] = &[];
+const EXCUSES: &[Excuse] = &[
+    Excuse {
+        name: "HashKV names its revision",
+        change: "3.6.0, pull request 14537",
+        applies: |operation, judge, subject, _| {
+            let (Operation::HashKv(request), Answer::HashKv(judge)) = (operation, judge) else { return false };
+            let newest = judge.header.as_ref().map_or(0, |header| header.revision);
+            let hash_revision = if request.revision == 0 { newest } else { request.revision };
+            judge.hash_revision == 0 && *subject == Answer::HashKv(HashKvResponse { hash_revision, ..*judge })
+        },
+    },
+    Excuse {
+        name: "HashKV at the very revision of a compaction, this one or one before",
+        change: "3.5.5 (issue 14039) answers with the hash that the compaction took, once its work is done, for the last ten; \
+                 3.6.0 (pull request 14457) allows the compacted revision itself; before, all are compacted",
+        applies: |operation, judge, subject, horizon| {
+            let at_compaction =
+                |request: &HashKvRequest| horizon.compactions.contains(&request.revision);
+            let is_hash_or_compacted = |answer: &Answer| matches!(answer, Answer::HashKv(_)) || answer.is_error(COMPACTED);
+            matches!(operation, Operation::HashKv(request) if at_compaction(request))
+                && is_hash_or_compacted(judge)
+                && is_hash_or_compacted(subject)
+        },
+    },
+    Excuse {
+        name: "keys_only leaves out the lease, unless sorted by value",
+        change: "3.7.0, pull request 21791: the index answers, which knows no leases",
+        applies: |operation, judge, subject, _| {
+            let mut renewed = judge.clone();
+            renewed.for_each_range(operation, &mut |request, answer| {
+                if request.keys_only && request.sort_target != SortTarget::Value as i32 {
+                    answer.kvs.iter_mut().for_each(|kv| kv.lease = 0);
+                }
+            });
+            renewed == *subject
+        },
+    },
+    Excuse {
+        name: "a transaction's operations are checked one by one",
+        change: "3.6.0, pull request 16355, and 3.7.0, pull request 19811; before: all puts and then all ranges, and of a put first its key and then its lease",
+        applies: |operation, judge, subject, _| {
+            matches!(operation, Operation::Txn(_))
+                && [KEY_NOT_FOUND, LEASE_NOT_FOUND].iter().any(|message| judge.is_error(message))
+                && [KEY_NOT_FOUND, LEASE_NOT_FOUND, COMPACTED, FUTURE].iter().any(|message| subject.is_error(message))
+        },
+    },
+];
 
-pub fn find(operation: &Operation, judge: &Answer, subject: &Answer) -> Option<&'static Excuse> {
-    EXCUSES.iter().find(|excuse| (excuse.applies)(operation, judge, subject))
+const KEY_NOT_FOUND: &str = "etcdserver: key not found";
+const LEASE_NOT_FOUND: &str = "etcdserver: requested lease not found";
+const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
+const FUTURE: &str = "etcdserver: mvcc: required revision is a future revision";
+
+/// The excuse for a difference, if there is one.
+pub fn find(
+    operation: &Operation,
+    judge: &Answer,
+    subject: &Answer,
+    horizon: &Horizon,
+) -> Option<&'static Excuse> {
+    EXCUSES.iter().find(|excuse| (excuse.applies)(operation, judge, subject, horizon))
 }
 
 /// What 3.7.1 answers to an operation that an older judge must not be asked.
@@ -56,7 +114,7 @@ fn refused_watch(revision: i64) -> Answer {
         watch_id: -1,
         created: true,
         canceled: true,
-        cancel_reason: "etcdserver: mvcc: required revision has been compacted".to_owned(),
+        cancel_reason: COMPACTED.to_owned(),
         ..Default::default()
     })
 }

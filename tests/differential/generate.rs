@@ -9,6 +9,7 @@ mod leases;
 mod transactions;
 mod watches;
 
+pub use keys::LARGE_VALUES;
 pub use leases::SHORT_LIVED;
 pub use transactions::DEPTH_MAX;
 
@@ -133,10 +134,10 @@ impl Generator<'_> {
     fn compaction(&mut self) -> CompactionRequest {
         let Horizon { revision, compacted, .. } = *self.horizon;
         let at = match self.random.random_range(0..100) {
-            0..75 => self.random.random_range(compacted..=revision),
+            0..75 => self.random.random_range(compacted.max(1)..=revision),
             75..80 => revision,
             80..90 => revision + self.random.random_range(1..3),
-            90..97 => self.random.random_range(0..=compacted),
+            90..97 if compacted > 0 => self.random.random_range(0..=compacted),
             _ => -1,
         };
         CompactionRequest { revision: at, physical: self.percent(40) }

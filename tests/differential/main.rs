@@ -61,7 +61,7 @@ async fn compare(test: &str, pair: Pair) {
         Ok(run) => {
             let Pair { judge, subject, shards } = &pair;
             println!("{test}: {:?} and {:?}, {shards} shards: {} operations agree", judge.kind, subject.kind, numbers.len());
-            println!("{test}: {:?}; excused: {:?}", begin.elapsed(), run.excuses);
+            println!("{test}: {:?}; excused: {:#?}", begin.elapsed(), run.excuses);
             println!("{}", run.corners());
             let missed = run.corners().missed();
             let is_campaign = only.is_none() && count >= CAMPAIGN_OPERATIONS;

@@ -29,7 +29,7 @@ pub struct Run {
     pub(crate) watchers: Vec<Watcher>,
     pub(crate) corners: Corners,
     /// How often each excuse was needed.
-    pub excuses: BTreeMap<&'static str, u64>,
+    pub excuses: BTreeMap<String, u64>,
     number: u64,
 }
 
@@ -110,14 +110,15 @@ impl Run {
     pub(crate) fn compare(&mut self, operation: &Operation, judge: Answer, subject: Answer) -> Result<(), Difference> {
         let is_broken = |answer: &Answer| matches!(answer, Answer::Broken(_));
         if judge != subject || is_broken(&judge) || is_broken(&subject) {
-            let Some(excuse) = excused::find(operation, &judge, &subject) else {
+            let Some(excuse) = excused::find(operation, &judge, &subject, &self.horizon) else {
                 return Err(self.difference(operation, judge, subject));
             };
-            *self.excuses.entry(excuse.name).or_default() += 1;
+            *self.excuses.entry(format!("{} ({})", excuse.name, excuse.change)).or_default() += 1;
         }
         self.corners.observe(operation, &judge, &self.horizon);
         if let (Operation::Compact(request), Answer::Compact(_)) = (operation, &judge) {
             self.horizon.compacted = request.revision;
+            self.horizon.compactions.insert(request.revision);
         }
         let revision = judge.revision().unwrap_or(0);
         self.horizon.revision = self.horizon.revision.max(revision);

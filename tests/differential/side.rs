@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Small limits, so that a run reaches them: requests beyond are refused, watch answers beyond come in fragments.
-const MAX_REQUEST_BYTES: usize = 64 << 10;
+const MAX_REQUEST_BYTES: usize = 16 << 10;
 
 /// A running server.
 #[derive(Debug)]

@@ -13,10 +13,9 @@ const KEYS: [&[u8]; 28] = [
 /// What random keys are spelled with.
 const ALPHABET: [u8; 5] = [0, b'/', b'a', b'b', 0xff];
 
-/// A value of this many bytes makes an answer that a fragmenting watcher receives in pieces.
-const LARGE_VALUE_BYTES: usize = 40 << 10;
-/// A value of this many bytes makes a request that is refused.
-const OVERSIZED_VALUE_BYTES: usize = 80 << 10;
+/// Bytes and lengths of two values: few of the first make an answer that a fragmenting watcher receives in pieces; a
+/// request with one of the second is refused.
+pub const LARGE_VALUES: [(u8, usize); 2] = [(b'L', 10 << 10), (b'O', 20 << 10)];
 
 impl Generator<'_> {
     pub(super) fn key(&mut self) -> Bytes {
@@ -57,13 +56,15 @@ impl Generator<'_> {
         match self.random.random_range(0..1000) {
             0..50 => Bytes::new(),
             50..700 => vec![b'a' + self.random.random_range(0..6u8)].into(),
-            700..982 => {
+            700..965 => {
                 let mut value = vec![0; self.random.random_range(1..40)];
                 self.random.fill(&mut value[..]);
                 value.into()
             }
-            982..997 => vec![b'L'; LARGE_VALUE_BYTES].into(),
-            _ => vec![b'O'; OVERSIZED_VALUE_BYTES].into(),
+            rare => {
+                let (byte, length) = LARGE_VALUES[usize::from(rare >= 997)];
+                vec![byte; length].into()
+            }
         }
     }
 }
