@@ -40,6 +40,8 @@ impl Marker {
     pub async fn read<D: Disk>(disk: &D, directory: &Path) -> Result<Option<Self>> {
         let path = directory.join(NAME);
         if disk.exists(&path).await? {
+            // A killed process may have left a name that is seen but not durable; nothing may be built on that.
+            disk.sync_directory(directory).await?;
             let bytes = disk.open(&path, Access::Read).await?.read(0, BLOCK_BYTES).await?;
             return Marker::decode(&bytes).map(Some).map_err(|what| Error::corrupt(&path, 0, what));
         }

@@ -65,6 +65,8 @@ impl Manifest {
         if !disk.exists(&path).await? {
             return Ok(Manifest::default());
         }
+        // A killed process may have left a name that is seen but not durable; nothing may be built on that.
+        disk.sync_directory(data_directory).await?;
         let bytes = disk.open(&path, Access::Read).await?.read(0, padded(BYTES_MAX)).await?;
         Manifest::decode(&bytes).map_err(|what| Error::corrupt(&path, 0, what))
     }

@@ -141,6 +141,10 @@ impl GroupCursor {
 
     /// What the manifest has to say of this group once a checkpoint that stands for everything up to `cut` is durable.
     ///
+    /// The floor is the one of the log as it was appended, durable or not. If what was appended last replaces older
+    /// entries behind the cut, and a crash takes it, the older ones do not come back either: a later leader had other
+    /// entries in their place, so they were not committed and never can be.
+    ///
     /// # Panics
     /// If `cut` is behind an earlier one, or beyond the newest entry.
     #[must_use]

@@ -113,6 +113,7 @@ pub async fn recover<D: Disk>(
     for remains in logs.values_mut() {
         seal(disk, remains).await?;
     }
+    disk.sync_directory(data_directory).await?;
     Ok(Recovered { groups, logs })
 }
 
@@ -247,8 +248,10 @@ impl RecoveredGroup {
     }
 }
 
-/// Cuts the newest segment off behind its last whole record, and makes it durable as it was read.
+/// Cuts the newest segment off behind its last whole record, and makes the log durable as it was read: a process that
+/// was killed may have left bytes and names that are seen but would not survive a loss of power.
 async fn seal<D: Disk>(disk: &D, remains: &mut LogRemains) -> Result<()> {
+    disk.sync_directory(&remains.directory).await?;
     let Some(last) = remains.segments.last_mut() else { return Ok(()) };
     let path = remains.directory.join(segment::segment_name(last.sequence));
     let file = disk.open(&path, Access::Write).await?;

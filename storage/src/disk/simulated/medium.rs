@@ -156,7 +156,11 @@ impl Medium {
         let place = place.expect("a write that is under way is among the changes");
         content.changes[place].clone().apply(&mut content.visible);
         if durably {
-            content.changes.remove(place).apply(&mut content.durable);
+            let change = content.changes.remove(place);
+            for earlier in &mut content.changes[..place] {
+                earlier.give_way_to(&change);
+            }
+            change.apply(&mut content.durable);
         } else {
             content.changes[place].set_complete();
         }
@@ -310,6 +314,23 @@ impl Change {
         match self {
             Change::Write { complete, .. } => *complete,
             Change::Truncate(_) => true,
+        }
+    }
+
+    /// A durable write of the same place came after this one: what it wrote there can never come back.
+    fn give_way_to(&mut self, later: &Change) {
+        let (Change::Write { offset, bytes, complete: true, .. }, Change::Write { offset: start, bytes: new, .. }) =
+            (self, later)
+        else {
+            return;
+        };
+        let (first, last) = ((*offset).max(*start), (*offset + bytes.len() as u64).min(*start + new.len() as u64));
+        if first < last {
+            let mut patched = bytes.to_vec();
+            let length = (last - first) as usize;
+            let (to, from) = ((first - *offset) as usize, (first - *start) as usize);
+            patched[to..to + length].copy_from_slice(&new[from..from + length]);
+            *bytes = patched.into();
         }
     }
 

@@ -1,1 +1,0 @@
-//! Crash campaigns over the whole log, and what recovery says of damage.
