@@ -204,11 +204,8 @@ impl Executor {
         executor
     }
 
-    /// Takes what happened.
-    ///
-    /// # Errors
-    /// If a log holds what its format does not: the member must stop.
-    pub fn step(&mut self, input: Input, now: Instant) -> Result<(), Malformed> {
+    /// Takes what happened. What follows from it is done by [`Executor::finish`], for all inputs of a poll at once.
+    pub fn step(&mut self, input: Input, now: Instant) {
         self.refresh_visible();
         match input {
             Input::Request { ticket, request, relayed } => self.take_request(ticket, request, relayed),
@@ -218,21 +215,21 @@ impl Executor {
             Input::Persisted { batch } => self.persisted(batch),
             Input::Tick => self.tick(now),
         }
-        self.drive(now)
     }
 
     /// Ends a poll: proposes, collects, persists, answers. Leaves what is to be done, and says whether it wants to be
     /// called again soon although nothing happens: compactions and watches catch up in slices.
     ///
     /// # Errors
-    /// As [`Executor::step`].
+    /// If a log holds what its format does not: the member must stop.
     pub fn finish(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Result<bool, Malformed> {
         let mut more = false;
         loop {
+            self.drive(now);
             self.flush();
             self.ask_for_confirmation();
             let progressed = self.collect(now)?;
-            self.drive(now)?;
+            self.drive(now);
             self.watch_window();
             more |= self.hand_on_events();
             if !progressed && !self.has_unflushed() && !self.out.has_local() && self.reads.all_asked() {
@@ -247,13 +244,13 @@ impl Executor {
     }
 
     /// Handles the messages that this executor sent itself, and what follows from them.
-    fn drive(&mut self, now: Instant) -> Result<(), Malformed> {
+    fn drive(&mut self, now: Instant) {
         loop {
             self.pursue_groups();
             if let Some(control) = &mut self.control {
                 control.pursue(now, &mut self.out);
             }
-            let Some(message) = self.out.next_local() else { return Ok(()) };
+            let Some(message) = self.out.next_local() else { return };
             self.take_message(self.config.executor, message, now);
         }
     }

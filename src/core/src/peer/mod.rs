@@ -52,6 +52,16 @@ impl PeerMessage {
         }
     }
 
+    /// Whether the message may be large, so that what is small goes ahead of it. Bulk keeps its order among itself: an append
+    /// that overtakes the one before it is refused.
+    #[must_use]
+    pub fn is_bulk(&self) -> bool {
+        match self {
+            PeerMessage::Raft { message, .. } => message.get_msg_type() == raft::eraftpb::MessageType::MsgAppend,
+            _ => false,
+        }
+    }
+
     /// Appends the encoding; false if the message does not travel (a local one of raft-rs).
     #[must_use]
     pub fn encode(&self, buffer: &mut Vec<u8>) -> bool {

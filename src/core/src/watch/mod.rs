@@ -31,6 +31,9 @@ mod shard;
 mod stream;
 mod streams;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::WatchEvent;
 pub use merge::CreateWatch;
 pub use message::{FromShard, Handed, Registration, ToShard, WatcherId};

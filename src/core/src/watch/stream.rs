@@ -169,9 +169,9 @@ impl Stream {
             self.progress_wanted = None;
             return Some(false);
         }
-        let begun = |watch: &Watch| watch.reach(handed) >= watch.wish.start;
         let reach = self.watches.values().map(|watch| watch.reach(handed)).min()?;
-        if reach < wanted || !self.watches.values().all(begun) {
+        let starts = self.watches.values().map(|watch| watch.wish.start);
+        if reach < starts.fold(wanted, Revision::max) {
             return None;
         }
         self.progress_wanted = None;

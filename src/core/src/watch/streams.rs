@@ -57,6 +57,8 @@ pub struct Streams {
     registered: u64,
     /// By shard: everything up to here has been handed on to this executor's live legs.
     handed: Vec<Revision>,
+    /// The newest revision that the member is known to show.
+    visible: Revision,
     /// Watches with events that wait for another leg.
     waiting: BTreeSet<(StreamId, i64)>,
     /// Streams that were asked how far they are, and have not answered.
@@ -79,6 +81,7 @@ impl Streams {
             routes: FxHashMap::default(),
             registered: 0,
             handed: vec![Revision(0); shards as usize],
+            visible: Revision(0),
             waiting: BTreeSet::new(),
             questions: BTreeSet::new(),
             notices: BTreeSet::new(),
@@ -117,6 +120,7 @@ impl Streams {
 
     /// A client creates a watch, and is answered at once. `visible` is what the member shows.
     pub fn create(&mut self, id: StreamId, wish: CreateWatch, visible: Revision, out: &mut Vec<StreamEffect>) {
+        self.visible = visible.max(self.visible);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let watch_id = match stream.admit(&wish) {
             Ok(watch_id) => watch_id,
@@ -135,7 +139,7 @@ impl Streams {
             .collect();
         stream.watches.insert(watch_id, Watch { wish, legs, is_idle: true });
         stream.hungry.insert(watch_id);
-        self.ask(id, visible, out);
+        self.ask(id, out);
     }
 
     /// A watch that may not be: answers as etcd does, with id -1 and the reason.
@@ -166,7 +170,7 @@ impl Streams {
         let stream = self.streams.get_mut(&id)?;
         let response = stream.pop();
         if !stream.hungry.is_empty() {
-            self.ask(id, Revision::NEWEST, out);
+            self.ask(id, out);
         }
         response
     }
@@ -222,6 +226,7 @@ impl Streams {
                 self.append(*id, event, out);
             }
         }
+        self.visible = batch.up_to.max(self.visible);
         let handed = &mut self.handed[batch.shard.0 as usize];
         *handed = batch.up_to.max(*handed);
         self.deliver_waiting(out);
@@ -281,7 +286,7 @@ impl Streams {
         if stream.watches.get(&route.watch).is_some_and(Watch::is_waiting) {
             self.waiting.insert((route.stream, route.watch));
         }
-        self.ask(route.stream, Revision::NEWEST, out);
+        self.ask(route.stream, out);
         self.deliver_waiting(out);
     }
 
@@ -299,20 +304,20 @@ impl Streams {
             }
         }
         for id in starved {
-            self.ask(id, Revision::NEWEST, out);
+            self.ask(id, out);
         }
     }
 
-    /// Lets legs ask for their next slice, as far as their stream has room. A leg whose start is above `visible` expects
+    /// Lets legs ask for their next slice, as far as their stream has room. A watch that starts above what is shown expects
     /// nothing old.
-    fn ask(&mut self, id: StreamId, visible: Revision, out: &mut Vec<StreamEffect>) {
+    fn ask(&mut self, id: StreamId, out: &mut Vec<StreamEffect>) {
         let stream = self.streams.get_mut(&id).expect("an open stream asks");
         while let Some(watch_id) = stream.hungry.first().copied() {
             let Some(watch) = stream.watches.get(&watch_id) else {
                 stream.hungry.remove(&watch_id);
                 continue;
             };
-            let is_fresh = watch.legs.iter().all(|leg| leg.next() > visible);
+            let is_fresh = watch.legs.iter().all(|leg| leg.next() > self.visible);
             let bytes = if is_fresh { FRESH_SLICE_BYTES } else { SLICE_BYTES };
             if !stream.has_room(bytes, self.limits) {
                 return;
@@ -359,7 +364,7 @@ impl Streams {
         }
         ready(stream.push(last), id, out);
         self.give_up(id, watch_id, watch, out);
-        self.ask(id, Revision::NEWEST, out);
+        self.ask(id, out);
     }
 
     fn give_up(&mut self, id: StreamId, watch_id: i64, watch: Watch, out: &mut Vec<StreamEffect>) {

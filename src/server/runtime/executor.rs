@@ -1,0 +1,259 @@
+//! One executor: a pinned thread that puts core, log, messages and sockets together, serves, and takes them down again.
+
+use super::driver::Driver;
+use super::journal::Journal;
+use super::listener::{Dealer, Dealing, Hand, Purpose};
+use super::mesh::{Ends, Mesh};
+use super::recovery::Inheritance;
+use super::sockets::{Socket, Timers};
+use super::time::Clock;
+use crate::peers::{self, Identity, Peers, Remote};
+use crate::rpc::Services;
+use crate::start::logging;
+use campanile_core::executor::effect::Input;
+use campanile_core::executor::{Config, Executor, Start};
+use campanile_rpc::{Environment, Limits, Peer, Shutdown, serve_connection};
+use campanile_storage::disk::uring::UringDisk;
+use campanile_storage::log::{Log, Options};
+use glommio::net::TcpStream;
+use glommio::{LocalExecutorBuilder, Placement};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Everything that one executor is made of; it travels to the executor's thread.
+pub struct Plan {
+    pub core: Config,
+    pub inheritance: Inheritance,
+    pub start: Start,
+    pub ends: Ends,
+    pub connections: Connections,
+    pub shared: Arc<Shared>,
+    pub clock: Clock,
+    pub cpu: Option<usize>,
+}
+
+/// Where an executor's connections come from.
+pub enum Connections {
+    /// The control executor listens, and deals them out.
+    Deal { dealer: Dealer, addresses: Vec<(SocketAddr, Purpose)> },
+    Take(Hand),
+}
+
+/// What all executors of the member know.
+pub struct Shared {
+    pub data_directory: PathBuf,
+    pub log_options: Options,
+    pub io_memory_bytes: usize,
+    pub spin: Duration,
+    pub heartbeat_interval: Duration,
+    pub identity: Identity,
+    pub remotes: Vec<Remote>,
+    pub rpc_limits: Limits,
+    pub services: crate::rpc::Settings,
+    /// Set when the member is to stop.
+    pub stop: AtomicBool,
+    /// Called once, when the member listens.
+    pub listening: Box<dyn Fn() + Send + Sync>,
+}
+
+/// How long connections get to end by themselves when the member stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How often a draining executor looks whether its connections have ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
+/// Starts an executor's thread. It ends when the member stops.
+///
+/// # Errors
+/// If the thread or its rings cannot be made.
+pub fn spawn(plan: Plan) -> Result<glommio::ExecutorJoinHandle<()>, glommio::GlommioError<()>> {
+    let placement = plan.cpu.map_or(Placement::Unbound, Placement::Fixed);
+    let mut builder = LocalExecutorBuilder::new(placement)
+        .name(&format!("campanile-{}", plan.core.executor))
+        .io_memory(plan.shared.io_memory_bytes);
+    if !plan.shared.spin.is_zero() {
+        builder = builder.spin_before_park(plan.shared.spin);
+    }
+    builder.spawn(move || async move { run(plan).await })
+}
+
+async fn run(plan: Plan) {
+    let Plan { core, inheritance, start, ends, connections, shared, clock, .. } = plan;
+    let executor = core.executor;
+    let stop = |what: &str, error: &dyn std::fmt::Display| -> ! {
+        logging::fatal(&format!("executor {executor}: {what}: {error}"));
+        std::process::exit(1);
+    };
+    let disk = match UringDisk::new(&shared.data_directory).await {
+        Ok(disk) => disk,
+        Err(error) => stop("cannot use the data directory", &error),
+    };
+    let log = match Log::open(disk, inheritance.log, shared.log_options).await {
+        Ok(log) => Rc::new(log),
+        Err(error) => stop("cannot open the log", &error),
+    };
+    let journal = Journal::new(Rc::clone(&log), inheritance.cursors);
+    let peers = Peers::new(shared.identity, shared.remotes.clone(), peers::Options::default());
+    let core = Executor::new(core, start, clock.now());
+
+    let driver = Driver::new(core, clock, Rc::clone(&peers), Rc::clone(&journal));
+    let mesh = {
+        let driver = Rc::clone(&driver);
+        Mesh::join(ends, move |from, message| driver.input(Input::Message { from, message })).await
+    };
+    driver.join(mesh);
+
+    spawn_rounds(&driver, executor);
+    spawn_journal(&driver, &journal, executor);
+    spawn_maintenance(&log, executor);
+    spawn_ticks(&driver, shared.heartbeat_interval);
+    driver.input(Input::Tick);
+
+    let services = Services::new(Rc::clone(&driver), Rc::clone(&peers), &shared.services);
+    let front = Front {
+        environment: Environment {
+            handler: services.clone(),
+            timer: Rc::new(Timers),
+            meter: services.meter(),
+            limits: Rc::new(shared.rpc_limits.clone()),
+            shutdown: Shutdown::default(),
+        },
+        identity: shared.identity,
+        services,
+        open: Rc::new(Cell::new(0)),
+    };
+    let dealing = front.accept(connections, &shared).await;
+    while !shared.stop.load(Ordering::Relaxed) {
+        glommio::timer::sleep(shared.heartbeat_interval).await;
+    }
+    if let Some(dealing) = dealing {
+        dealing.end();
+    }
+    front.drain().await;
+}
+
+/// Takes what the core wants done, round after round.
+fn spawn_rounds(driver: &Rc<Driver>, executor: u16) {
+    let driver = Rc::clone(driver);
+    glommio::spawn_local(async move {
+        if let Err(error) = driver.run().await {
+            logging::fatal(&format!("executor {executor}: the log is damaged: {error}"));
+            std::process::exit(1);
+        }
+    })
+    .detach();
+}
+
+fn spawn_journal(driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor: u16) {
+    let (driver, journal) = (Rc::clone(driver), Rc::clone(journal));
+    glommio::spawn_local(async move {
+        let durable = |batch| driver.input(Input::Persisted { batch });
+        if let Err(error) = journal.run(durable).await {
+            logging::fatal(&format!(
+                "executor {executor}: the log cannot be written: {error}; nothing is acknowledged any more, the \
+                 member stops"
+            ));
+            std::process::exit(1);
+        }
+    })
+    .detach();
+}
+
+/// Zeroes the log's next segment ahead of time. Failing to is no harm yet: the log says so when it needs one.
+fn spawn_maintenance(log: &Rc<Log<UringDisk>>, executor: u16) {
+    let log = Rc::clone(log);
+    glommio::spawn_local(async move {
+        loop {
+            if let Err(error) = log.maintain().await {
+                tracing::warn!(executor, %error, "cannot prepare the log's next segment");
+            }
+            glommio::timer::sleep(MAINTENANCE_INTERVAL).await;
+        }
+    })
+    .detach();
+}
+
+/// How often the log is looked after.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
+
+fn spawn_ticks(driver: &Rc<Driver>, interval: Duration) {
+    let driver = Rc::clone(driver);
+    glommio::spawn_local(async move {
+        loop {
+            glommio::timer::sleep(interval).await;
+            driver.input(Input::Tick);
+        }
+    })
+    .detach();
+}
+
+/// The connections of one executor.
+struct Front {
+    environment: Environment<Services>,
+    identity: Identity,
+    services: Rc<Services>,
+    open: Rc<Cell<usize>>,
+}
+
+impl Front {
+    /// Begins to serve: listens and deals out, or takes what is dealt.
+    async fn accept(&self, connections: Connections, shared: &Arc<Shared>) -> Option<Rc<Dealing>> {
+        let serve = self.server();
+        match connections {
+            Connections::Take(hand) => {
+                glommio::spawn_local(async move { hand.take(serve).await }).detach();
+                None
+            }
+            Connections::Deal { dealer, addresses } => {
+                let dealing = Dealing::new(dealer, serve).await;
+                for (address, purpose) in addresses {
+                    if let Err(error) = dealing.listen(address, purpose) {
+                        logging::fatal(&format!("cannot listen on {address}: {error}"));
+                        std::process::exit(1);
+                    }
+                }
+                (shared.listening)();
+                Some(dealing)
+            }
+        }
+    }
+
+    /// Serves one connection in a task of its own.
+    fn server(&self) -> impl Fn(Purpose, TcpStream) + 'static {
+        let (environment, identity) = (self.environment.clone(), self.identity);
+        let (services, open) = (Rc::clone(&self.services), Rc::clone(&self.open));
+        move |purpose, stream| {
+            let environment = environment.clone();
+            let (services, open) = (Rc::clone(&services), Rc::clone(&open));
+            open.set(open.get() + 1);
+            glommio::spawn_local(async move {
+                let address = stream.peer_addr().map_or_else(|_| "gone".into(), |address| address.to_string());
+                let _ = stream.set_nodelay(true);
+                match purpose {
+                    Purpose::Client => {
+                        let peer = Peer { address: address.clone() };
+                        if let Err(error) = serve_connection(Socket(stream), peer, environment).await {
+                            tracing::debug!(client = address, %error, "a connection ended");
+                        }
+                    }
+                    Purpose::Peer => peers::serve_peer(stream, identity, services).await,
+                }
+                open.set(open.get() - 1);
+            })
+            .detach();
+        }
+    }
+
+    /// Tells the clients to go, and waits for a while until they have.
+    async fn drain(&self) {
+        self.environment.shutdown.begin();
+        let deadline = std::time::Instant::now() + DRAIN;
+        while self.open.get() > 0 && std::time::Instant::now() < deadline {
+            glommio::timer::sleep(DRAIN_LOOK).await;
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Makes an executor's batches durable, one after the other, and says so.
+//!
+//! A batch of the core is one record of the log. One that is too large for a record becomes several; the commit index
+//! then stands with the last, so that it never points behind what is there.
+
+use super::signal::Signal;
+use bytes::Bytes;
+use campanile_storage::disk::Disk;
+use campanile_storage::error::Error;
+use campanile_storage::ids::{GroupId, Index};
+use campanile_storage::log::{Batch, Entry, GroupCursor, HardState, Log, Update, batch_bytes};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// What one record leaves for its own header and its sections'.
+const RECORD_HEADROOM_BYTES: usize = 64 * 1024;
+
+pub struct Journal<D: Disk> {
+    log: Rc<Log<D>>,
+    /// Groups that this log has taken in.
+    adopted: RefCell<BTreeSet<GroupId>>,
+    next: RefCell<Option<(u64, Batch)>>,
+    wake: Signal,
+}
+
+impl<D: Disk> Journal<D> {
+    /// Goes on where recovery found the groups' logs to end.
+    #[must_use]
+    pub fn new(log: Rc<Log<D>>, cursors: BTreeMap<GroupId, GroupCursor>) -> Rc<Journal<D>> {
+        let adopted = RefCell::new(cursors.keys().copied().collect());
+        for (group, cursor) in cursors {
+            log.adopt(group, cursor);
+        }
+        Rc::new(Journal { log, adopted, next: RefCell::new(None), wake: Signal::default() })
+    }
+
+    /// Takes a batch. The core gives the next one when this one is durable.
+    pub fn write(&self, number: u64, batch: Batch) {
+        let before = self.next.replace(Some((number, batch)));
+        assert!(before.is_none(), "one batch is under way at a time");
+        self.wake.set();
+    }
+
+    /// Writes what comes, for ever. `durable` is told each batch's number.
+    ///
+    /// # Errors
+    /// The first one of the disk. Nothing may be acknowledged after it: the member must stop.
+    pub async fn run(self: Rc<Self>, durable: impl Fn(u64)) -> Result<(), Error> {
+        loop {
+            self.wake.wait().await;
+            let Some((number, batch)) = self.next.take() else { continue };
+            self.adopt_new_groups(&batch);
+            let mut last = None;
+            for record in split(batch, self.log.record_bytes_max() - RECORD_HEADROOM_BYTES) {
+                last = Some(self.log.append(record)?);
+            }
+            while self.log.flush().await? < last.expect("a batch is one record at least") {}
+            durable(number);
+        }
+    }
+}
+
+impl<D: Disk> Journal<D> {
+    /// A group that writes for the first time begins its log here.
+    fn adopt_new_groups(&self, batch: &Batch) {
+        for update in batch {
+            if self.adopted.borrow_mut().insert(update.group) {
+                self.log.adopt(update.group, GroupCursor::default());
+            }
+        }
+    }
+}
+
+/// Cuts a batch into records of at most so many bytes, if it is larger.
+fn split(batch: Batch, bytes_max: usize) -> Vec<Batch> {
+    if batch_bytes(&batch) <= bytes_max {
+        return vec![batch];
+    }
+    let mut records: Vec<Batch> = vec![Vec::new()];
+    let mut bytes = 0;
+    for update in batch {
+        for part in parts(update, bytes_max / 2) {
+            let part_bytes = batch_bytes(std::slice::from_ref(&part));
+            if bytes + part_bytes > bytes_max && bytes > 0 {
+                records.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += part_bytes;
+            records.last_mut().expect("there is a record").push(part);
+        }
+    }
+    records
+}
+
+/// Cuts one group's update between entries. Term and vote stand with every part; the commit index is no part's own
+/// entries' before they are there.
+fn parts(update: Update, bytes_max: usize) -> Vec<Update> {
+    let mut chunks: Vec<Vec<Entry>> = vec![Vec::new()];
+    let mut bytes = 0;
+    for entry in update.entries {
+        let entry_bytes = Bytes::len(&entry.payload);
+        if bytes + entry_bytes > bytes_max && bytes > 0 {
+            chunks.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += entry_bytes;
+        chunks.last_mut().expect("there is a chunk").push(entry);
+    }
+    let count = chunks.len();
+    let with_commit = |(number, entries): (usize, Vec<Entry>)| {
+        let end = entries.last().map_or(Index(0), |entry| entry.index);
+        let up_to_end = |hard_state: HardState| match number + 1 == count {
+            true => hard_state,
+            false => HardState { commit: hard_state.commit.min(end), ..hard_state },
+        };
+        Update { group: update.group, hard_state: update.hard_state.map(up_to_end), entries }
+    };
+    chunks.into_iter().enumerate().map(with_commit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use campanile_storage::ids::{MemberId, Term};
+
+    fn entry(index: u64, bytes: usize) -> Entry {
+        Entry { index: Index(index), term: Term(1), kind: 0, payload: Bytes::from(vec![0; bytes]) }
+    }
+
+    #[test]
+    fn a_large_batch_becomes_several_records_in_order() {
+        let hard_state = HardState { term: Term(1), vote: MemberId(1), commit: Index(4) };
+        let entries = (1..=6).map(|index| entry(index, 1000)).collect();
+        let batch = vec![Update { group: GroupId(1), hard_state: Some(hard_state), entries }];
+        let records = split(batch.clone(), 4000);
+        assert!(records.len() > 1);
+        let mut seen = 0;
+        for update in records.iter().flatten() {
+            for entry in &update.entries {
+                seen += 1;
+                assert_eq!(entry.index.0, seen);
+            }
+            assert!(update.hard_state.is_some_and(|state| state.commit.0 <= seen), "no commit points behind the end");
+        }
+        assert_eq!(seen, 6);
+        assert_eq!(split(batch.clone(), 1 << 20), [batch]);
+    }
+}

@@ -1,0 +1,26 @@
+//! Performs what the core decides: pinned executors, their logs, their timers, the messages between them.
+//!
+//! One thread an executor. Everything that happens on it (a request, a message, a durable write, a tick) goes through its
+//! [`Driver`] into the core at once; what the core then wants done is taken once for all that happened in a round of the
+//! executor's tasks, and performed in order. There is no branch on protocol state here.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `driver` | inputs into the core, effects out of it, one arm each |
+//! | `journal` | makes batches durable |
+//! | `mesh` | messages between executors |
+//! | `executor` | one thread: puts the parts together, and takes them down |
+//! | `recovery` | what the disk holds, as the core's start |
+//! | `sockets`, `listener` | connections, spread over the executors |
+//! | `signal` | wakes one task of the same executor |
+//! | `time` | the core's clock |
+
+pub mod driver;
+pub mod executor;
+pub mod journal;
+pub mod listener;
+pub mod mesh;
+pub mod recovery;
+pub mod signal;
+pub mod sockets;
+pub mod time;
