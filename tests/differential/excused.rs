@@ -30,8 +30,7 @@ const EXCUSES: &[Excuse] = &[
         change: "3.6.0, pull request 14537",
         applies: |operation, judge, subject, _| {
             let (Operation::HashKv(request), Answer::HashKv(judge)) = (operation, judge) else { return false };
-            let newest = judge.header.as_ref().map_or(0, |header| header.revision);
-            let hash_revision = if request.revision == 0 { newest } else { request.revision };
+            let hash_revision = hash_revision(request, judge);
             judge.hash_revision == 0 && *subject == Answer::HashKv(HashKvResponse { hash_revision, ..*judge })
         },
     },
@@ -46,6 +45,18 @@ const EXCUSES: &[Excuse] = &[
             matches!(operation, Operation::HashKv(request) if at_compaction(request))
                 && is_hash_or_compacted(judge)
                 && is_hash_or_compacted(subject)
+        },
+    },
+    Excuse {
+        name: "HashKV at a revision at which no key lives, and at which one was deleted",
+        change: "3.5.16 (pull request 18474) keeps that deletion, so what stands below the compacted revision is left out; \
+                 before, nothing is kept, and then nothing is left out",
+        applies: |operation, judge, subject, horizon| {
+            let (Operation::HashKv(request), Answer::HashKv(judge)) = (operation, judge) else { return false };
+            let Answer::HashKv(subject) = subject else { return false };
+            horizon.hashed_nothing
+                && horizon.compacted > 0
+                && *subject == HashKvResponse { hash: subject.hash, hash_revision: hash_revision(request, judge), ..*judge }
         },
     },
     Excuse {
@@ -76,6 +87,11 @@ const KEY_NOT_FOUND: &str = "etcdserver: key not found";
 const LEASE_NOT_FOUND: &str = "etcdserver: requested lease not found";
 const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
 const FUTURE: &str = "etcdserver: mvcc: required revision is a future revision";
+
+fn hash_revision(request: &HashKvRequest, answer: &HashKvResponse) -> i64 {
+    let newest = answer.header.as_ref().map_or(0, |header| header.revision);
+    if request.revision == 0 { newest } else { request.revision }
+}
 
 /// The excuse for a difference, if there is one.
 pub fn find(

@@ -10,6 +10,8 @@ pub struct Horizon {
     pub compacted: i64,
     /// Every revision at which was compacted.
     pub compactions: BTreeSet<i64>,
+    /// Whether no key lived at the revision that was hashed last.
+    pub hashed_nothing: bool,
     /// Stream and id of each watcher that was created and not cancelled by us, oldest first.
     pub watchers: Vec<(usize, i64)>,
 }
@@ -17,6 +19,6 @@ pub struct Horizon {
 impl Default for Horizon {
     /// An empty store is at revision 1.
     fn default() -> Self {
-        Self { revision: 1, compacted: 0, compactions: BTreeSet::new(), watchers: Vec::new() }
+        Self { revision: 1, compacted: 0, compactions: BTreeSet::new(), hashed_nothing: false, watchers: Vec::new() }
     }
 }

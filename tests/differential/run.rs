@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use campanile_api::etcdserverpb::{WatchCreateRequest, watch_request::RequestUnion};
+use campanile_api::etcdserverpb::{RangeRequest, WatchCreateRequest, watch_request::RequestUnion};
 use campanile_test_support::{Program, Seed};
 
 use crate::{
@@ -90,6 +90,18 @@ impl Run {
             Operation::Compact(_) => {
                 // A watcher that were still reading history could be caught by the compaction, or just not.
                 self.settle().await?;
+                self.unary(&operation).await
+            }
+            Operation::HashKv(request) => {
+                let everything = RangeRequest {
+                    key: "\0".into(),
+                    range_end: "\0".into(),
+                    revision: request.revision,
+                    count_only: true,
+                    ..Default::default()
+                };
+                let count = self.judge.perform(&Operation::Range(everything)).await;
+                self.horizon.hashed_nothing = matches!(count, Answer::Range(answer) if answer.count == 0);
                 self.unary(&operation).await
             }
             _ => self.unary(&operation).await,
