@@ -30,6 +30,12 @@ pub trait StreamHandler {
     /// The client's next message.
     fn on_message(&mut self, message: Bytes);
 
+    /// Whether it takes a message now. If not, the client's wait, until
+    /// [`StreamHandle::read_on`](crate::StreamHandle::read_on).
+    fn is_accepting(&self) -> bool {
+        true
+    }
+
     /// The client sends nothing more. The handler ends the call when it has nothing more to say.
     fn on_half_close(&mut self);
 

@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Last(Segment),
     /// The end.
     Finish(Status),
+    /// Nothing: the handler takes further messages.
+    ReadOn,
     /// The whole answer to a plain HTTP request.
     Http(HttpResponse),
 }

@@ -99,6 +99,13 @@ impl StreamHandle {
         }
     }
 
+    /// The handler accepts messages again, after [`is_accepting`](crate::StreamHandler::is_accepting) said no.
+    pub fn read_on(&self) {
+        if self.queue.open.get() {
+            self.outbox.push(self.key, Answer::ReadOn);
+        }
+    }
+
     /// Bytes that wait for the client to read them.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {

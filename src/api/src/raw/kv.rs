@@ -1,6 +1,6 @@
-//! The answers of the KV service. `header` is `None` only where etcd leaves it out.
+//! The answers of the KV service. `header` is `None` only where etcd leaves it out. `K` holds an encoded key-value.
 
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 
 use super::Encode;
 use super::field::{
@@ -10,16 +10,15 @@ use super::field::{
 use crate::etcdserverpb::ResponseHeader;
 
 /// [`crate::etcdserverpb::RangeResponse`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RangeResponse {
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeResponse<K> {
     pub header: Option<ResponseHeader>,
-    /// Encoded key-values.
-    pub key_values: Vec<Bytes>,
+    pub key_values: Vec<K>,
     pub more: bool,
     pub count: i64,
 }
 
-impl Encode for RangeResponse {
+impl<K: AsRef<[u8]>> Encode for RangeResponse<K> {
     fn encoded_len(&self) -> usize {
         header_len(self.header.as_ref())
             + all_bytes_len(2, &self.key_values)
@@ -36,36 +35,35 @@ impl Encode for RangeResponse {
 }
 
 /// [`crate::etcdserverpb::PutResponse`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PutResponse {
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutResponse<K> {
     pub header: Option<ResponseHeader>,
-    /// An encoded key-value.
-    pub previous: Option<Bytes>,
+    pub previous: Option<K>,
 }
 
-impl Encode for PutResponse {
+impl<K: AsRef<[u8]>> Encode for PutResponse<K> {
     fn encoded_len(&self) -> usize {
-        header_len(self.header.as_ref()) + self.previous.as_ref().map_or(0, |previous| bytes_len(2, previous.len()))
+        header_len(self.header.as_ref())
+            + self.previous.as_ref().map_or(0, |previous| bytes_len(2, previous.as_ref().len()))
     }
 
     fn encode(&self, out: &mut impl BufMut) {
         put_header(self.header.as_ref(), out);
         if let Some(previous) = &self.previous {
-            put_bytes(2, previous, out);
+            put_bytes(2, previous.as_ref(), out);
         }
     }
 }
 
 /// [`crate::etcdserverpb::DeleteRangeResponse`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeleteRangeResponse {
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeleteRangeResponse<K> {
     pub header: Option<ResponseHeader>,
     pub deleted: i64,
-    /// Encoded key-values.
-    pub previous: Vec<Bytes>,
+    pub previous: Vec<K>,
 }
 
-impl Encode for DeleteRangeResponse {
+impl<K: AsRef<[u8]>> Encode for DeleteRangeResponse<K> {
     fn encoded_len(&self) -> usize {
         header_len(self.header.as_ref()) + int64_len(2, self.deleted) + all_bytes_len(3, &self.previous)
     }
@@ -78,14 +76,14 @@ impl Encode for DeleteRangeResponse {
 }
 
 /// [`crate::etcdserverpb::TxnResponse`].
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TxnResponse {
+#[derive(Clone, Debug, PartialEq)]
+pub struct TxnResponse<K> {
     pub header: Option<ResponseHeader>,
     pub succeeded: bool,
-    pub responses: Vec<ResponseOp>,
+    pub responses: Vec<ResponseOp<K>>,
 }
 
-impl Encode for TxnResponse {
+impl<K: AsRef<[u8]>> Encode for TxnResponse<K> {
     fn encoded_len(&self) -> usize {
         header_len(self.header.as_ref())
             + bool_len(2, self.succeeded)
@@ -103,14 +101,14 @@ impl Encode for TxnResponse {
 
 /// [`crate::etcdserverpb::ResponseOp`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum ResponseOp {
-    Range(RangeResponse),
-    Put(PutResponse),
-    DeleteRange(DeleteRangeResponse),
-    Txn(TxnResponse),
+pub enum ResponseOp<K> {
+    Range(RangeResponse<K>),
+    Put(PutResponse<K>),
+    DeleteRange(DeleteRangeResponse<K>),
+    Txn(TxnResponse<K>),
 }
 
-impl Encode for ResponseOp {
+impl<K: AsRef<[u8]>> Encode for ResponseOp<K> {
     fn encoded_len(&self) -> usize {
         match self {
             ResponseOp::Range(response) => message_len(1, response),

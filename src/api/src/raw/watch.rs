@@ -27,8 +27,8 @@ pub fn encode_event(kind: EventType, key_value: &[u8], previous: Option<&[u8]>) 
 }
 
 /// [`crate::etcdserverpb::WatchResponse`] of one watcher.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct WatchResponse<'a> {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WatchResponse<'a, E> {
     pub header: Option<ResponseHeader>,
     pub watch_id: i64,
     pub created: bool,
@@ -37,10 +37,10 @@ pub struct WatchResponse<'a> {
     pub cancel_reason: &'a str,
     pub fragment: bool,
     /// Encoded events.
-    pub events: &'a [Bytes],
+    pub events: &'a [E],
 }
 
-impl Encode for WatchResponse<'_> {
+impl<E: AsRef<[u8]>> Encode for WatchResponse<'_, E> {
     fn encoded_len(&self) -> usize {
         let reason = self.cancel_reason.len();
         header_len(self.header.as_ref())

@@ -29,6 +29,7 @@ where
                 self.finish(key, &Status::OK);
             }
             Answer::Finish(status) => self.finish(key, &status),
+            Answer::ReadOn => self.see_to_stream(key),
             Answer::Http(response) => self.send_plain(key, response),
         }
     }

@@ -41,8 +41,8 @@ where
             let Some(exchange) = self.exchange(key) else { return };
             match &exchange.role {
                 Role::UnaryHandled { .. } | Role::Plain { .. } => return,
-                // Goes on when the queue has drained.
-                Role::Stream { queue, .. } if queue.paused.get() => return,
+                // Goes on when the queue has drained, or the handler says so.
+                Role::Stream { queue, handler } if queue.paused.get() || !handler.is_accepting() => return,
                 Role::UnaryArriving(_) | Role::Stream { .. } => {}
             }
             let incoming = exchange.incoming.as_mut().expect("a call has a body");

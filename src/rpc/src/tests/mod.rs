@@ -105,6 +105,8 @@ struct Seen {
     cancelled: Cell<usize>,
     ready: Cell<usize>,
     messages: Cell<usize>,
+    /// Messages that streams take before they stop accepting.
+    accepted_max: Cell<usize>,
 }
 
 struct TestHandler {
@@ -159,6 +161,10 @@ impl StreamHandler for TestStream {
         }
     }
 
+    fn is_accepting(&self) -> bool {
+        self.seen.messages.get() < self.seen.accepted_max.get()
+    }
+
     fn on_half_close(&mut self) {
         self.seen.half_closed.set(self.seen.half_closed.get() + 1);
         if let Some(stream) = self.echo.take() {
@@ -189,6 +195,7 @@ impl World {
     fn new(limits: Limits) -> World {
         let timer = Rc::new(ManualTimer { now: Cell::new(Instant::now()), sleepers: RefCell::default() });
         let (seen, counts) = (Rc::<Seen>::default(), Rc::<Counts>::default());
+        seen.accepted_max.set(usize::MAX);
         let environment = Environment {
             handler: Rc::new(TestHandler { seen: Rc::clone(&seen) }),
             timer: Rc::new(SharedTimer(Rc::clone(&timer))),

@@ -108,3 +108,22 @@ fn thousands_of_streams_share_a_connection() {
         assert_eq!(client.call("Echo", b"x").await.code(), "0");
     });
 }
+
+#[test]
+fn a_handler_takes_messages_when_it_accepts_them() {
+    in_world(Limits::default(), |world| async move {
+        world.seen.accepted_max.set(3);
+        let mut client = world.client().await;
+        let (_response, mut send) = client.open("HoldStream").await;
+        for _ in 0..10 {
+            send.send_data(framed(b"x"), false).unwrap();
+        }
+        send.send_data(Bytes::new(), true).unwrap();
+        world.settle().await;
+        assert_eq!((world.seen.messages.get(), world.seen.half_closed.get()), (3, 0));
+        world.seen.accepted_max.set(20);
+        world.seen.streams.borrow()[0].read_on();
+        world.settle().await;
+        assert_eq!((world.seen.messages.get(), world.seen.half_closed.get()), (10, 1));
+    });
+}
