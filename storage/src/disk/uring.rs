@@ -102,7 +102,10 @@ impl Disk for UringDisk {
     async fn list(&self, path: &Path) -> Result<Vec<String>> {
         blocking("list", path, |path| {
             let mut names = Vec::new();
-            for entry in fs::read_dir(path)?.take(NAMES_MAX) {
+            for entry in fs::read_dir(path)? {
+                if names.len() == NAMES_MAX {
+                    return Err(io::Error::other("it holds more names than any directory of ours"));
+                }
                 names.push(entry?.file_name().to_string_lossy().into_owned());
             }
             names.sort();

@@ -7,6 +7,8 @@
 mod files;
 mod medium;
 mod random;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
