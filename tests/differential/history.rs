@@ -3,6 +3,8 @@
 //! The judge tells them to one watcher of everything, which is opened before the first operation. So each other watcher's
 //! part is known beforehand, and a run knows when to stop waiting.
 
+use std::collections::HashSet;
+
 use campanile_api::{
     etcdserverpb::{WatchCreateRequest, watch_create_request::FilterType},
     mvccpb::{Event, event::EventType},
@@ -32,6 +34,14 @@ impl History {
     /// 1 while nothing was written.
     pub fn revision(&self) -> i64 {
         self.events.last().map_or(1, revision)
+    }
+
+    /// Whether one transaction deleted a key and wrote it again.
+    pub fn writes_anew(&self, at: i64) -> bool {
+        let first = self.events.partition_point(|event| revision(event) < at);
+        let keys = || self.events[first..].iter().take_while(|event| revision(event) == at).filter_map(|event| event.kv.as_ref());
+        let distinct: HashSet<_> = keys().map(|kv| &kv.key).collect();
+        distinct.len() < keys().count()
     }
 
     /// What `interest` must have received from `from` on.
