@@ -31,7 +31,7 @@ mod view;
 mod tests;
 
 pub use gathered::Gathered;
-pub use needs::{Found, Need, Needs, find, needs, shards_of};
+pub use needs::{Found, Need, Needs, find, needs, shards_of, sole_shard};
 pub use prepare::{Prepared, prepare};
 pub use validate::{Limits, validate};
 pub use view::{Leases, View};

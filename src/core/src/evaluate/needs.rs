@@ -114,6 +114,35 @@ pub fn shards_of<F: Fn(&[u8]) -> ShardId>(
     range.map(ShardId)
 }
 
+/// The one shard that holds everything an operation may touch, if it is only one. The hot path: allocates nothing.
+///
+/// An operation that touches no key is at home anywhere: shard 0 then.
+pub fn sole_shard(operation: &Operation, shards: u32, owner: impl Fn(&[u8]) -> ShardId) -> Option<ShardId> {
+    if shards == 1 {
+        return Some(ShardId(0));
+    }
+    let mut sole = None;
+    let is_sole = every_key(operation, &mut |key| {
+        let owner = owner(key);
+        *sole.get_or_insert(owner) == owner
+    });
+    is_sole.then(|| sole.unwrap_or(ShardId(0)))
+}
+
+/// Whether an operation touches no range of several shards, and something is true of every key that it touches.
+fn every_key(operation: &Operation, is_true: &mut impl FnMut(&[u8]) -> bool) -> bool {
+    let mut of = |keys: &KeyRange| (keys.is_single() || keys.is_empty()) && is_true(&keys.start);
+    match operation {
+        Operation::Range(range) => of(&range.keys),
+        Operation::Put(put) => is_true(&put.key),
+        Operation::DeleteRange(delete) => of(&delete.keys),
+        Operation::Txn(txn) => {
+            txn.compares.iter().all(|compare| of(&compare.keys))
+                && txn.success.iter().chain(&txn.failure).all(|operation| every_key(operation, is_true))
+        }
+    }
+}
+
 impl Needs {
     /// Whom to ask for what.
     #[must_use]

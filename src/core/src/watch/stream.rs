@@ -193,6 +193,10 @@ impl Stream {
                 notices.push(WatchResponse { watch_id: *id, revision: reach, ..WatchResponse::default() });
             }
         }
-        notices.into_iter().fold(false, |became_ready, notice| self.push(notice) || became_ready)
+        let became_ready = !notices.is_empty();
+        for notice in notices {
+            self.push(notice);
+        }
+        became_ready
     }
 }

@@ -5,7 +5,7 @@ mod model;
 mod random;
 mod validation;
 
-use super::{Evaluated, Gathered, Leases, Needs, View, evaluate, find, needs, prepare, validate};
+use super::{Evaluated, Gathered, Leases, Needs, View, evaluate, find, needs, prepare, sole_shard, validate};
 use crate::clock::Change;
 use crate::error::UserError;
 use crate::request::{Operation, Txn};
@@ -64,6 +64,12 @@ impl Stores {
         let needs: Needs = needs(operation);
         let mut gathered = Gathered::new(newest);
         let participants = needs.participants(self.count(), |key| self.owner(key));
+        let sole = sole_shard(operation, self.count(), |key| self.owner(key));
+        match participants[..] {
+            [] => assert_eq!(sole, Some(ShardId(0))),
+            [only] => assert_eq!(sole, Some(only)),
+            _ => assert_eq!(sole, None),
+        }
         for (shard, need) in needs.assign(self.count(), |key| self.owner(key)) {
             assert!(participants.contains(&shard));
             let mut asked = Some(need);
