@@ -63,12 +63,17 @@ impl Block {
         }
     }
 
-    /// The key's versions. Cheaper than a search: the key that is found proves the prefix.
+    /// The key's versions.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Versions> {
+        self.find(key).and_then(|index| self.entries.get(index))
+    }
+
+    /// Where the key stands. Cheaper than a search: the key that is found proves the prefix.
+    pub(super) fn find(&self, key: &[u8]) -> Option<usize> {
         if key.len() < self.prefix_length {
             return None;
         }
-        self.search_behind_prefix(key).ok().and_then(|index| self.entries.get(index))
+        self.search_behind_prefix(key).ok()
     }
 
     /// For a key without the common prefix the answer is an `Err` with a meaningless place.

@@ -13,6 +13,9 @@ use crate::ids::{Position, Revision};
 /// The compacted revision of a store that was never compacted, as etcd reports it.
 pub const UNCOMPACTED: Revision = Revision(-1);
 
+/// Changes that the sweep takes from the history with one look.
+const CHANGES_AT_ONCE: usize = 64;
+
 /// How far the physical work of compaction has come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sweep {
@@ -46,40 +49,50 @@ impl Store {
 
     /// Removes versions that compaction dropped, in at most `steps` steps: each looks at one change, or removes
     /// one version. Answers whether nothing is left to do.
-    pub fn compact_slice(&mut self, steps: usize) -> bool {
-        for _ in 0..steps {
-            let Some(change) = self.next_change() else { return true };
-            if !self.remove_oldest_compacted(change.key()) {
+    pub fn compact_slice(&mut self, mut steps: usize) -> bool {
+        let mut changes = self.next_changes();
+        while steps > 0 && !changes.is_empty() {
+            for change in changes {
+                let Some(left) = self.sweep_key(change.key(), steps) else { return false };
+                steps = left;
                 self.sweep.next = behind(change.position());
             }
+            changes = self.next_changes();
         }
-        self.next_change().is_none()
+        changes.is_empty()
     }
 
-    /// The first change that the sweep has still to look at.
-    fn next_change(&self) -> Option<KeyValue> {
-        self.history.from(self.sweep.next).next().filter(|change| change.mod_revision() <= self.compacted()).cloned()
+    /// The next changes that the sweep has still to look at. Some of them may be gone when it comes to them, because
+    /// their keys changed again; those keys were swept by then.
+    fn next_changes(&self) -> Vec<KeyValue> {
+        let to_sweep =
+            self.history.from(self.sweep.next).take_while(|change| change.mod_revision() <= self.compacted());
+        to_sweep.take(CHANGES_AT_ONCE).cloned().collect()
     }
 
-    /// Removes the oldest version of a key if compaction dropped it. Answers whether it did.
-    fn remove_oldest_compacted(&mut self, key: &[u8]) -> bool {
+    /// Removes all versions of this key that compaction dropped. Answers how many of the steps are left, or [`None`]
+    /// if they did not suffice.
+    fn sweep_key(&mut self, key: &[u8], mut steps: usize) -> Option<usize> {
         let compacted = self.compacted();
-        let popped = self
-            .index
-            .change(key, |versions| {
-                if versions.compactable(compacted) == 0 {
-                    return None;
-                }
-                let before = versions.bytes();
-                let oldest = versions.pop_oldest();
-                Some((oldest, before - versions.bytes()))
-            })
-            .expect("a change of the history stands in the index");
-        let Some((oldest, freed)) = popped else { return false };
-        // A key that has nothing but a tombstone leaves the index whole.
-        let removed = oldest.unwrap_or_else(|| self.index.remove(key).newest().clone());
-        self.history.remove(removed.position());
-        self.version_bytes -= removed.bytes() + freed;
-        true
+        steps = steps.checked_sub(1)?;
+        let mut removed = Vec::new();
+        let mut superfluous = 0;
+        let swept = self.index.change(key, |versions| {
+            superfluous = versions.compactable(compacted);
+            let before = versions.bytes();
+            removed.extend((0..superfluous.min(steps)).map_while(|_| versions.pop_oldest()));
+            before - versions.bytes()
+        });
+        // Nothing but a tombstone was left of the key, and an earlier change of it removed that.
+        let Some(freed) = swept else { return Some(steps) };
+        self.version_bytes -= freed;
+        if removed.len() < superfluous.min(steps) {
+            removed.push(self.index.remove(key).newest().clone());
+        }
+        for version in &removed {
+            self.history.remove(version.position());
+            self.version_bytes -= version.bytes();
+        }
+        (removed.len() == superfluous).then_some(steps - removed.len())
     }
 }

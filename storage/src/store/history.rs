@@ -42,10 +42,6 @@ impl History {
         self.versions
     }
 
-    pub(super) fn last(&self) -> Option<&KeyValue> {
-        self.chunks.last_key_value().and_then(|(_, chunk)| chunk.last())
-    }
-
     /// Adds a version, which is newer than all.
     pub(super) fn push(&mut self, version: KeyValue) {
         self.versions += 1;
@@ -178,7 +174,6 @@ mod tests {
                     let from = Position { revision: Revision(random.random_range(0..=position.revision.0)), sub: 2 };
                     assert!(history.from(from).map(KeyValue::position).eq(model.range(from..).copied()));
                     assert_eq!(history.len(), model.len());
-                    assert_eq!(history.last().map(KeyValue::position), model.last().copied());
                 }
             }
             for victim in std::mem::take(&mut model) {

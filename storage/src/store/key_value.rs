@@ -105,7 +105,7 @@ impl KeyValue {
     /// The value; empty for a tombstone.
     #[must_use]
     pub fn value(&self) -> &[u8] {
-        varint::take_bytes_field(&mut self.from_value_on(), VALUE_TAG).expect(PRESENT)
+        varint::take_bytes_field(&mut self.behind_version(), VALUE_TAG).expect(PRESENT)
     }
 
     /// The revision at which the key was last created; 0 for a tombstone.
@@ -142,7 +142,7 @@ impl KeyValue {
     /// The lease that the key is attached to; [`LeaseId::NONE`] for a tombstone.
     #[must_use]
     pub fn lease(&self) -> LeaseId {
-        let mut input = self.from_value_on();
+        let mut input = self.behind_version();
         varint::take_bytes_field(&mut input, VALUE_TAG).expect(PRESENT);
         LeaseId(varint::take_number_field(&mut input, LEASE_TAG).expect(PRESENT))
     }
@@ -184,7 +184,7 @@ impl KeyValue {
         input
     }
 
-    fn from_value_on(&self) -> &[u8] {
+    fn behind_version(&self) -> &[u8] {
         self.0.slice.get(self.0.header.header.value_field as usize..).unwrap_or_default()
     }
 }

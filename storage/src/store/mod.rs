@@ -8,7 +8,7 @@
 //! writing a checkpoint) is done in slices, whose size the caller chooses.
 //!
 //! - [`key_value`]: one version, an encoded message that is shared, never copied
-//! - [`index`], [`block`], [`versions`]: keys in order, and the versions of each; reads ([`range`])
+//! - [`index`], [`block`], [`versions`], [`runs`]: keys in order, and the versions of each; reads ([`range`])
 //! - [`history`]: the same versions in order of time; [`events`], [`hash`], [`compaction`], [`withdraw`]
 //! - [`leases`]: which keys a lease has
 //! - [`checkpoint`]: all versions out in key order, and in again
@@ -23,6 +23,7 @@ mod index;
 mod key_value;
 mod leases;
 mod range;
+mod runs;
 mod size;
 mod varint;
 mod versions;
@@ -56,7 +57,7 @@ pub struct Store {
     last: Position,
     /// Keys that are alive in the newest state.
     alive: usize,
-    /// Resident bytes of all versions, and of the deques of older ones.
+    /// Resident bytes of all versions, and of what holds the older ones.
     version_bytes: usize,
     /// Resident bytes of the versions that are newest and alive.
     alive_bytes: usize,

@@ -1,22 +1,17 @@
 //! All held versions of one key, oldest first: at least one, and most keys have one only.
 //!
 //! The newest stands in the key's entry itself, so that a read of the newest state follows one pointer. Older ones
-//! are a deque behind another pointer: compaction takes them from the front, writing adds at the back.
-
-use std::collections::VecDeque;
+//! are behind another pointer ([`super::runs`]): compaction takes them from the front, writing adds at the back.
 
 use super::key_value::KeyValue;
-use super::size::allocation_bytes;
+use super::runs::Runs;
 use crate::ids::{Position, Revision};
-
-/// Older versions are moved to a smaller allocation when they fill less than this part of theirs.
-const OLDER_SHRINK_PART: usize = 4;
 
 /// The versions of one key in order of their positions.
 #[derive(Debug)]
 pub(super) struct Versions {
     newest: KeyValue,
-    older: Option<Box<VecDeque<KeyValue>>>,
+    older: Option<Box<Runs>>,
 }
 
 impl Versions {
@@ -79,41 +74,35 @@ impl Versions {
     /// Adds a version, which is newer than all.
     pub(super) fn push(&mut self, version: KeyValue) {
         let former = std::mem::replace(&mut self.newest, version);
-        self.older.get_or_insert_default().push_back(former);
+        self.older.get_or_insert_default().push_newest(former);
     }
 
     /// Takes the newest version; [`None`] if it is the only one, and then the key's entry is to go.
     pub(super) fn pop_newest(&mut self) -> Option<KeyValue> {
-        let before = self.older.as_mut()?.pop_back().expect("a deque of older versions is never empty");
+        let before = self.older.as_mut()?.pop_newest().expect(OLDER);
         let popped = std::mem::replace(&mut self.newest, before);
-        self.shrink();
+        self.drop_empty();
         Some(popped)
     }
 
     /// Takes the oldest version; [`None`] if it is the only one, and then the key's entry is to go.
     pub(super) fn pop_oldest(&mut self) -> Option<KeyValue> {
-        let popped = self.older.as_mut()?.pop_front().expect("a deque of older versions is never empty");
-        self.shrink();
+        let popped = self.older.as_mut()?.pop_oldest().expect(OLDER);
+        self.drop_empty();
         Some(popped)
     }
 
-    fn shrink(&mut self) {
-        let Some(older) = &mut self.older else { return };
-        if older.is_empty() {
-            self.older = None;
-        } else if older.len() < older.capacity() / OLDER_SHRINK_PART {
-            older.shrink_to(older.len() * 2);
-        }
+    fn drop_empty(&mut self) {
+        self.older.take_if(|older| older.len() == 0);
     }
 
     /// Resident bytes beside the entry and the versions themselves.
     pub(super) fn bytes(&self) -> usize {
-        self.older.as_ref().map_or(0, |older| {
-            allocation_bytes(size_of::<VecDeque<KeyValue>>())
-                + allocation_bytes(older.capacity() * size_of::<KeyValue>())
-        })
+        self.older.as_ref().map_or(0, |older| older.bytes())
     }
 }
+
+const OLDER: &str = "what holds older versions is never empty";
 
 #[cfg(test)]
 mod tests {
