@@ -26,8 +26,11 @@ pub fn run(options: &CompareOptions) -> Result<bool, Error> {
         let sides = row.sides(options);
         let (medians, held) = alternate(row, options, &sides)?;
         proved &= held;
-        let lines =
-            row.metrics().into_iter().zip(medians).map(|(metric, medians)| Line { row: row.title(), metric, medians });
+        let lines = row.metrics().into_iter().zip(medians).map(|(metric, medians)| Line {
+            row: row.title(options),
+            metric,
+            medians,
+        });
         let names = sides.map(|side| side.name);
         match tables.iter_mut().find(|table| table.sides == names) {
             Some(table) => table.lines.extend(lines),
@@ -64,20 +67,17 @@ fn alternate(row: Row, options: &CompareOptions, sides: &[Side; 2]) -> Result<(V
 /// One measurement with its proofs, for who watches.
 fn narrate(row: Row, options: &CompareOptions, side: &Side, round: usize, sample: &Sample) {
     let metrics = row.metrics();
-    let figures = metrics
-        .iter()
-        .zip(&sample.values)
-        .map(|(metric, value)| format!("{} {value:.2}{}", metric.name, metric.unit));
-    eprintln!("{}: {}, round {round} of {}", row.title(), side.name, options.rounds);
+    let figures =
+        metrics.iter().zip(&sample.values).map(|(metric, value)| format!("{} {value:.2}{}", metric.name, metric.unit));
+    eprintln!("{}: {}, round {round} of {}", row.title(options), side.name, options.rounds);
     eprintln!("  {}", figures.collect::<Vec<_>>().join(", "));
     for report in &sample.reports {
         for line in report.proof.to_string().lines() {
             eprintln!("  {line}");
         }
     }
-    let writes: u64 = sample.reports.iter().map(|report| report.proof.writes).sum();
-    let bytes = sample.usage.written_bytes / writes.max(1);
-    eprintln!("  {} MiB written to storage, {bytes} bytes for each write", sample.usage.written_bytes >> 20);
+    let mib = sample.usage.written_bytes >> 20;
+    eprintln!("  {:.1} s of server CPU, {mib} MiB written to storage", sample.usage.cpu.as_secs_f64());
 }
 
 /// Under which conditions the figures hold.

@@ -25,6 +25,8 @@ pub enum Error {
     Decode { endpoint: String, source: DecodeError },
     #[error("{endpoint} did not answer within {seconds} s")]
     TimedOut { endpoint: String, seconds: u64 },
+    #[error("a server did not start: {0}")]
+    NotStarted(String),
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
 }

@@ -71,6 +71,8 @@ pub struct Setting {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub setting: Setting,
+    /// Requests that were answered well, the warm-up's too, but not those that filled the keys.
+    pub answered: u64,
     /// Length of the measured window, in seconds.
     pub seconds: f64,
     pub per_second: f64,
@@ -100,6 +102,7 @@ impl Report {
         let client = ClientCost::new(outcome, count);
         Self {
             setting: Setting::of(load),
+            answered: outcome.load.answered(),
             seconds,
             per_second: ratio(count as f64, seconds),
             fill: outcome.prefill.as_ref().map(|fill| Fill {

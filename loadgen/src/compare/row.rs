@@ -57,6 +57,7 @@ pub struct Side {
 pub struct Sample {
     pub values: Vec<f64>,
     pub reports: Vec<Report>,
+    /// What the servers used for the last load, or of the last row for all of them.
     pub usage: Usage,
 }
 
@@ -65,16 +66,17 @@ const PER_SECOND: &str = "/s";
 const CPU: Metric = Metric { name: "server CPU a request", unit: " µs", wanted: Wanted::Nothing };
 
 impl Row {
-    pub fn title(self) -> &'static str {
-        match self {
+    pub fn title(self, options: &CompareOptions) -> String {
+        let title = match self {
             Self::Put256 => "Put, 256 clients",
             Self::Put1 => "Put, 1 client",
             Self::Get => "linearizable Get, 256 clients",
             Self::Update => "Kubernetes update, 256 clients",
             Self::Shards => "Put, 256 clients, all cores free",
             Self::Members3 => "Put, 256 clients, three members on both cores",
-            Self::Million => "a million keys",
-        }
+            Self::Million => return format!("{} keys", options.million_keys),
+        };
+        title.to_owned()
     }
 
     pub fn metrics(self) -> Vec<Metric> {
@@ -168,23 +170,27 @@ fn million(options: &CompareOptions, side: &Side, cluster: &mut Cluster) -> Resu
     let (fill, _) = measured(&filling, cluster)?;
     let resident_bytes = cluster.usage()?.resident_bytes;
     let (many, many_usage) = measured(&many_keys, cluster)?;
+    let usage = cluster.usage()?;
     let restart = cluster.restart()?;
     const MIB: f64 = 1_048_576.0;
     let cost = cpu_us_per_request(&many, many_usage) / cpu_us_per_request(&few, few_usage);
     let values = vec![fill.per_second, resident_bytes as f64 / MIB, restart.as_secs_f64() * 1e3, cost];
-    Ok(Sample { values, reports: vec![few, fill, many], usage: cluster.usage()? })
+    Ok(Sample { values, reports: vec![few, fill, many], usage })
 }
 
-/// Runs a load and tells what it cost the servers.
+/// Runs a load and tells what it cost the servers, the filling of its keys left out.
 fn measured(load: &Load, cluster: &Cluster) -> Result<(Report, Usage), Error> {
-    let before = cluster.usage()?;
-    let report = Report::new(load, &run(load)?);
-    Ok((report, cluster.usage()?.since(before)))
+    let mut before = Usage::default();
+    let outcome = run(load, || {
+        before = cluster.usage()?;
+        Ok(())
+    })?;
+    Ok((Report::new(load, &outcome), cluster.usage()?.since(before)))
 }
 
-/// The servers' CPU time over all requests, those of filling and warm-up included, in microseconds.
+/// The servers' CPU time for each request, those of the warm-up included, in microseconds.
 fn cpu_us_per_request(report: &Report, usage: Usage) -> f64 {
-    usage.cpu.as_secs_f64() * 1e6 / report.proof.answered.max(1) as f64
+    usage.cpu.as_secs_f64() * 1e6 / report.answered.max(1) as f64
 }
 
 fn load(options: &CompareOptions, side: &Side, cluster: &Cluster, operation: Operation) -> Load {

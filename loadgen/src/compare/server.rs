@@ -6,7 +6,6 @@ use crate::{driver::control::Control, endpoint::Endpoint, error::Error};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
-    io,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -22,8 +21,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(1);
 /// etcd's quota of 2 GiB would end a long comparison.
 const QUOTA_BYTES: u64 = 8 << 30;
-/// Lines of a server's log that are shown if it does not start.
-const LOG_LINES: usize = 10;
+/// Lines of a server's log that are shown if it does not start: its first words, and its last.
+const LOG_LINES_FIRST: usize = 5;
+const LOG_LINES_LAST: usize = 10;
 
 /// How a cluster is started.
 #[derive(Debug, Clone)]
@@ -144,10 +144,11 @@ impl Drop for Cluster {
 impl Member {
     fn did_not_start(&self, reason: &str) -> Error {
         let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        let end = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        let what = format!("a server did not start: {reason}\n{}\n{end}", self.arguments.join(" "));
-        Error::Io { what, source: io::ErrorKind::NotConnected.into() }
+        let mut lines: Vec<&str> = log.lines().collect();
+        if lines.len() > LOG_LINES_FIRST + LOG_LINES_LAST {
+            lines.splice(LOG_LINES_FIRST..lines.len() - LOG_LINES_LAST, ["…"]);
+        }
+        Error::NotStarted(format!("{reason}\nits flags: {}\nits log:\n{}", self.arguments.join(" "), lines.join("\n")))
     }
 }
 

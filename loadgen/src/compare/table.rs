@@ -5,7 +5,7 @@ use super::row::{Metric, Wanted};
 /// One line of the table.
 #[derive(Debug)]
 pub struct Line {
-    pub row: &'static str,
+    pub row: String,
     pub metric: Metric,
     /// Medians of both sides.
     pub medians: [f64; 2],
@@ -51,7 +51,7 @@ impl std::fmt::Display for Table {
         writeln!(out, "| --- | --- | ---: | ---: | ---: | --- |")?;
         for line in &self.lines {
             let [first, second] = line.medians.map(|median| number(median) + line.metric.unit);
-            let (row, name) = (line.row, line.metric.name);
+            let (row, name) = (&line.row, line.metric.name);
             writeln!(out, "| {row} | {name} | {first} | {second} | {:.2}x | {} |", line.ratio(), line.wanted())?;
         }
         Ok(())
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_line_says_what_was_wanted_and_whether_it_is() {
-        let line = |wanted, medians| Line { row: "Put", metric: Metric { name: "rate", unit: "/s", wanted }, medians };
+        let line =
+            |wanted, medians| Line { row: "Put".into(), metric: Metric { name: "rate", unit: "/s", wanted }, medians };
         let lines = vec![
             line(Wanted::RatioAtLeast(5.0), [20_000.0, 110_000.0]),
             line(Wanted::RatioAtMost(0.25), [100.0, 26.0]),

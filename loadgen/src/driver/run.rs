@@ -45,18 +45,19 @@ pub struct Outcome {
     pub streams_limited: Option<usize>,
 }
 
-/// Runs a load to its end.
+/// Runs a load to its end. `begin` is called when the keys are filled and the load itself begins.
 ///
 /// # Errors
 /// If the load is senseless, an endpoint cannot be reached, or the store cannot be asked for its revision. Requests
 /// that fail are no error: they are counted.
-pub fn run(load: &Load) -> Result<Outcome, Error> {
+pub fn run(load: &Load, begin: impl FnOnce() -> Result<(), Error>) -> Result<Outcome, Error> {
     load.check()?;
     check_cpus(&load.cpus)?;
     let mut control = Control::connect(&load.endpoints[0], load.timeout)?;
     let before = control.count(&load.prefix)?;
     let (mut workers, streams_limited) = workers(load, before.revision)?;
     let prefill = if load.prefill { Some(fill(load, &mut workers)?) } else { None };
+    begin()?;
     let filled = prefill.as_ref().is_none_or(|fill| fill.failed == 0 && fill.unanswered == 0);
     let tally = if filled { main_stage(load, &mut workers)? } else { Tally::new() };
     drop(workers);

@@ -403,7 +403,7 @@ impl<T> Connection<T> {
 fn reset_failure(code: u32) -> Failure {
     let grpc_code = match code {
         0x7 => Code::UNAVAILABLE,
-        0x8 => Code(1),
+        0x8 => Code::CANCELED,
         0xb => Code::RESOURCE_EXHAUSTED,
         _ => Code::INTERNAL,
     };

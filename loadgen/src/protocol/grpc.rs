@@ -11,7 +11,7 @@ pub const MESSAGE_PREFIX_BYTES: usize = 5;
 pub struct Code(pub u32);
 
 impl Code {
-    pub const OK: Self = Self(0);
+    pub const CANCELED: Self = Self(1);
     pub const UNKNOWN: Self = Self(2);
     pub const RESOURCE_EXHAUSTED: Self = Self(8);
     pub const INTERNAL: Self = Self(13);

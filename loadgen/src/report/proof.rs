@@ -20,8 +20,6 @@ const WAITING_MAX: f64 = 0.05;
 pub struct Proof {
     pub revision_before: i64,
     pub revision_after: i64,
-    /// Requests that were answered well, filling and warm-up included.
-    pub answered: u64,
     /// Acknowledged modifying requests, filling and warm-up included.
     pub writes: u64,
     /// Transactions whose comparison failed: good answers that wrote nothing.
@@ -47,7 +45,6 @@ impl Proof {
         };
         for tally in outcome.prefill.iter().chain([&outcome.load]) {
             written.merge(&tally.written);
-            proof.answered += tally.answered();
             proof.conflicts += tally.conflicts;
             proof.failed += tally.failed;
             proof.unanswered += tally.unanswered;
