@@ -56,7 +56,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-pub use self::append::{Log, Options, Ticket};
+pub use self::append::{Log, Options, Ticket, batch_bytes};
 pub use self::cursor::{GroupCursor, GroupState};
 pub use self::recover::{LogRemains, Recovered, RecoveredGroup, SegmentRemains, recover};
 pub use self::release::{Floors, Retired};
