@@ -1,5 +1,6 @@
 //! Whole connections in memory: h2's own client at one end, the front end at the other, a clock that tests move.
 
+mod batches;
 mod http1;
 mod lifecycle;
 mod limits;
@@ -19,7 +20,7 @@ use futures_lite::future::{self, poll_fn};
 use h2::RecvStream;
 use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 
 use crate::{
     Call, Code, ConnectionError, Environment, Flow, Handler, HttpReply, HttpRequest, HttpResponse, Kind, Limits, Meter,
@@ -209,10 +210,15 @@ impl World {
     /// Opens a connection whose pipe holds `pipe_bytes` in each direction.
     fn connect(&self, pipe_bytes: usize) -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(pipe_bytes);
+        self.serve(theirs);
+        ours
+    }
+
+    /// Serves one end of a pipe.
+    fn serve(&self, theirs: impl AsyncRead + AsyncWrite + Unpin + 'static) {
         let served = serve_connection(theirs, Peer { address: "test".to_owned() }, self.environment.clone());
         let ended = Rc::clone(&self.ended);
         self.executor.spawn(async move { *ended.borrow_mut() = Some(served.await) }).detach();
-        ours
     }
 
     /// The same, with h2's client on our end. Its windows are as large as those of tonic: h2 gives a connection up that
