@@ -62,7 +62,11 @@ async fn follow(clients: Vec<Client>, goal: watch::Receiver<Option<i64>>) -> Fol
 }
 
 /// One stream, up to its end, which is an error, or to the goal.
-async fn follow_stream(client: &Client, goal: &watch::Receiver<Option<i64>>, changes: &mut Vec<Change>) -> Result<(), Status> {
+async fn follow_stream(
+    client: &Client,
+    goal: &watch::Receiver<Option<i64>>,
+    changes: &mut Vec<Change>,
+) -> Result<(), Status> {
     let next = |changes: &Vec<Change>| changes.last().map_or(FIRST_REVISION, |change| change.revision + 1);
     let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(everything(next(changes)))) };
     let requests = tokio_stream::StreamExt::chain(tokio_stream::once(request), tokio_stream::pending());

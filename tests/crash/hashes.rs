@@ -17,8 +17,7 @@ impl Hashes {
     /// Hashes the newest revision and some older ones on every member; panics if one differs.
     pub async fn check(&mut self, addresses: &[String]) {
         let clients: Vec<Client> = addresses.iter().map(|address| Client::new(address)).collect();
-        let newest =
-            wait::until("a revision", CATCH_UP_LIMIT, || async { clients[0].revision().await.ok() }).await;
+        let newest = wait::until("a revision", CATCH_UP_LIMIT, || async { clients[0].revision().await.ok() }).await;
         let older: Vec<i64> = self.0.keys().rev().take(OLDER_MAX).copied().collect();
         for revision in older.into_iter().chain([newest]) {
             for (client, address) in clients.iter().zip(addresses) {

@@ -59,7 +59,11 @@ impl Scene {
         for (at, address) in addresses.iter().enumerate() {
             let history = Follower::start(&addresses[at..=at]).stop_at(revision).await.changes;
             assert!(history == live.changes, "the history of {address} is not what was watched");
-            assert_eq!(standing(&Client::new(address), revision).await, standing_after(&history), "the keys of {address}");
+            assert_eq!(
+                standing(&Client::new(address), revision).await,
+                standing_after(&history),
+                "the keys of {address}"
+            );
         }
         let faults = audit::faults(&live.changes, &self.attempts);
         let shown = &faults[..faults.len().min(FAULTS_SHOWN_MAX)];

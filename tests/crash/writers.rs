@@ -83,7 +83,8 @@ pub async fn attempt(client: &Client, value: String, keys: Vec<String>, limit: D
 }
 
 async fn ask(client: &Client, value: &str, keys: &[String]) -> Result<i64, Status> {
-    let put = |key: &String| PutRequest { key: key.clone().into(), value: value.to_owned().into(), ..Default::default() };
+    let put =
+        |key: &String| PutRequest { key: key.clone().into(), value: value.to_owned().into(), ..Default::default() };
     let header = match keys {
         [key] => client.kv().put(put(key)).await?.into_inner().header,
         _ => {

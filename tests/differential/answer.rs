@@ -196,7 +196,10 @@ fn settle_ties(request: &RangeRequest, answer: &mut RangeResponse) {
     for run in answer.kvs.chunk_by_mut(equal) {
         run.sort_by(|left, right| left.key.cmp(&right.key));
     }
-    if answer.more && target != SortTarget::Key && let Some(run) = answer.kvs.chunk_by_mut(equal).last() {
+    if answer.more
+        && target != SortTarget::Key
+        && let Some(run) = answer.kvs.chunk_by_mut(equal).last()
+    {
         run.fill(KeyValue::default());
     }
 }

@@ -122,7 +122,8 @@ impl Corners {
         self.hit_if(request.max_create_revision > 0, "range: max create revision");
         self.hit_if(request.revision < 0, "range: revision below zero");
         self.hit_if((horizon.compacted.max(1)..horizon.revision).contains(&request.revision), "range: of the past");
-        let is_sort = SortTarget::try_from(request.sort_target).is_ok() && SortOrder::try_from(request.sort_order).is_ok();
+        let is_sort =
+            SortTarget::try_from(request.sort_target).is_ok() && SortOrder::try_from(request.sort_order).is_ok();
         if is_sort && !request.range_end.is_empty() {
             self.hit(&sort_name(request.sort_target, request.sort_order));
         }

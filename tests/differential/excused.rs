@@ -39,24 +39,26 @@ const EXCUSES: &[Excuse] = &[
         change: "3.5.5 (issue 14039) answers with the hash that the compaction took, once its work is done, for the last ten; \
                  3.6.0 (pull request 14457) allows the compacted revision itself; before, all are compacted",
         applies: |operation, judge, subject, horizon| {
-            let at_compaction =
-                |request: &HashKvRequest| horizon.compactions.contains(&request.revision);
-            let is_hash_or_compacted = |answer: &Answer| matches!(answer, Answer::HashKv(_)) || answer.is_error(COMPACTED);
+            let at_compaction = |request: &HashKvRequest| horizon.compactions.contains(&request.revision);
+            let is_hash_or_compacted =
+                |answer: &Answer| matches!(answer, Answer::HashKv(_)) || answer.is_error(COMPACTED);
             matches!(operation, Operation::HashKv(request) if at_compaction(request))
                 && is_hash_or_compacted(judge)
                 && is_hash_or_compacted(subject)
         },
     },
     Excuse {
-        name: "HashKV at a revision at which no key lives, and at which one was deleted",
-        change: "3.5.16 (pull request 18474) keeps that deletion, so what stands below the compacted revision is left out; \
-                 before, nothing is kept, and then nothing is left out",
+        name: "HashKV at a revision at which there may be nothing to keep",
+        change: "with nothing to keep, etcd hashes also what lies below the compacted revision. 3.5.12 (pull request 17230): \
+                 not what is deleted already, though for up to 100 ms before; 3.5.16 (pull request 18474): does not keep a \
+                 key that was deleted and written anew at that revision",
         applies: |operation, judge, subject, horizon| {
             let (Operation::HashKv(request), Answer::HashKv(judge)) = (operation, judge) else { return false };
             let Answer::HashKv(subject) = subject else { return false };
-            horizon.hashed_nothing
+            horizon.keeps_nothing
                 && horizon.compacted > 0
-                && *subject == HashKvResponse { hash: subject.hash, hash_revision: hash_revision(request, judge), ..*judge }
+                && *subject
+                    == HashKvResponse { hash: subject.hash, hash_revision: hash_revision(request, judge), ..*judge }
         },
     },
     Excuse {
@@ -94,12 +96,7 @@ fn hash_revision(request: &HashKvRequest, answer: &HashKvResponse) -> i64 {
 }
 
 /// The excuse for a difference, if there is one.
-pub fn find(
-    operation: &Operation,
-    judge: &Answer,
-    subject: &Answer,
-    horizon: &Horizon,
-) -> Option<&'static Excuse> {
+pub fn find(operation: &Operation, judge: &Answer, subject: &Answer, horizon: &Horizon) -> Option<&'static Excuse> {
     EXCUSES.iter().find(|excuse| (excuse.applies)(operation, judge, subject, horizon))
 }
 

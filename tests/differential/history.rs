@@ -39,7 +39,9 @@ impl History {
     /// Whether one transaction deleted a key and wrote it again.
     pub fn writes_anew(&self, at: i64) -> bool {
         let first = self.events.partition_point(|event| revision(event) < at);
-        let keys = || self.events[first..].iter().take_while(|event| revision(event) == at).filter_map(|event| event.kv.as_ref());
+        let keys = || {
+            self.events[first..].iter().take_while(|event| revision(event) == at).filter_map(|event| event.kv.as_ref())
+        };
         let distinct: HashSet<_> = keys().map(|kv| &kv.key).collect();
         distinct.len() < keys().count()
     }

@@ -10,8 +10,9 @@ pub struct Horizon {
     pub compacted: i64,
     /// Every revision at which was compacted.
     pub compactions: BTreeSet<i64>,
-    /// Whether no key lived at the revision that was hashed last.
-    pub hashed_nothing: bool,
+    /// Whether etcd may find nothing to keep at the revision that is hashed: no key lives there, or the keys that do were
+    /// deleted and written by one transaction at that very revision.
+    pub keeps_nothing: bool,
     /// Stream and id of each watcher that was created and not cancelled by us, oldest first.
     pub watchers: Vec<(usize, i64)>,
 }
@@ -19,6 +20,6 @@ pub struct Horizon {
 impl Default for Horizon {
     /// An empty store is at revision 1.
     fn default() -> Self {
-        Self { revision: 1, compacted: 0, compactions: BTreeSet::new(), hashed_nothing: false, watchers: Vec::new() }
+        Self { revision: 1, compacted: 0, compactions: BTreeSet::new(), keeps_nothing: false, watchers: Vec::new() }
     }
 }

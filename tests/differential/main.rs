@@ -60,7 +60,12 @@ async fn compare(test: &str, pair: Pair) {
     match Run::perform(&pair, seed, &numbers).await {
         Ok(run) => {
             let Pair { judge, subject, shards } = &pair;
-            println!("{test}: {:?} and {:?}, {shards} shards: {} operations agree", judge.kind, subject.kind, numbers.len());
+            println!(
+                "{test}: {:?} and {:?}, {shards} shards: {} operations agree",
+                judge.kind,
+                subject.kind,
+                numbers.len()
+            );
             println!("{test}: {:?}; excused: {:#?}", begin.elapsed(), run.excuses);
             println!("{}", run.corners());
             let missed = run.corners().missed();

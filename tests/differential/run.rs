@@ -105,7 +105,10 @@ impl Run {
                     ..Default::default()
                 };
                 let count = self.judge.perform(&Operation::Range(everything)).await;
-                self.horizon.hashed_nothing = matches!(count, Answer::Range(answer) if answer.count == 0);
+                self.hear_witness().await?;
+                let revision = if request.revision == 0 { self.horizon.revision } else { request.revision };
+                self.horizon.keeps_nothing =
+                    matches!(count, Answer::Range(answer) if answer.count == 0) || self.history.writes_anew(revision);
                 self.unary(&operation).await
             }
             _ => self.unary(&operation).await,
@@ -143,7 +146,8 @@ impl Run {
 
     /// Two answers that nothing excuses, as they are reported.
     pub(crate) fn difference(&self, operation: &Operation, judge: Answer, subject: Answer) -> Difference {
-        let operation = format!("{operation:?} at revision {}, compacted {}", self.horizon.revision, self.horizon.compacted);
+        let operation =
+            format!("{operation:?} at revision {}, compacted {}", self.horizon.revision, self.horizon.compacted);
         Difference { number: self.number, operation, judge: judge.to_string(), subject: subject.to_string() }
     }
 

@@ -58,15 +58,16 @@ impl Side {
             Operation::Compact(request) => Answer::Compact(kv.compact(request).await?.into_inner()),
             Operation::Grant(request) => Answer::Grant(lease.lease_grant(request).await?.into_inner()),
             Operation::Revoke(request) => Answer::Revoke(lease.lease_revoke(request).await?.into_inner()),
-            Operation::TimeToLive(request) => {
-                Answer::TimeToLive(lease.lease_time_to_live(request).await?.into_inner())
-            }
+            Operation::TimeToLive(request) => Answer::TimeToLive(lease.lease_time_to_live(request).await?.into_inner()),
             Operation::Leases => Answer::Leases(lease.lease_leases(LeaseLeasesRequest {}).await?.into_inner()),
             Operation::KeepAlive(request) => Answer::KeepAlive(self.keep_alive(request).await?),
             Operation::HashKv(request) => {
                 Answer::HashKv(self.client.maintenance().hash_kv(request).await?.into_inner())
             }
-            Operation::Watch { .. } | Operation::CancelWatch { .. } | Operation::Progress { .. } | Operation::Settle => {
+            Operation::Watch { .. }
+            | Operation::CancelWatch { .. }
+            | Operation::Progress { .. }
+            | Operation::Settle => {
                 unreachable!("not a unary operation")
             }
         })

@@ -154,7 +154,8 @@ impl Received {
         for event in &answer.events {
             let revision = history::revision(event);
             if revision < told.revision || (revision == told.revision && !told.is_open) {
-                self.broken.push(format!("watcher {id}: revision {revision} came after {} was complete", told.revision));
+                self.broken
+                    .push(format!("watcher {id}: revision {revision} came after {} was complete", told.revision));
             }
             if revision <= told.progress {
                 self.broken.push(format!("watcher {id}: revision {revision} came after a notice at {}", told.progress));

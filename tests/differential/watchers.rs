@@ -60,7 +60,11 @@ impl Watcher {
 }
 
 impl Run {
-    pub(crate) async fn create_watcher(&mut self, stream: usize, request: WatchCreateRequest) -> Result<(), Difference> {
+    pub(crate) async fn create_watcher(
+        &mut self,
+        stream: usize,
+        request: WatchCreateRequest,
+    ) -> Result<(), Difference> {
         let operation = Operation::Watch { stream, request: request.clone() };
         let union = RequestUnion::CreateRequest(request.clone());
         let (judge, subject) = self.control(stream, union, &operation).await;
@@ -125,7 +129,8 @@ impl Run {
         let union = RequestUnion::ProgressRequest(WatchProgressRequest {});
         let mut watchers = self.watchers.iter().filter(|watcher| watcher.stream == stream).peekable();
         let is_due = watchers.peek().is_some()
-            && watchers.all(|watcher| !watcher.doomed && watcher.interest.request.start_revision <= self.horizon.revision);
+            && watchers
+                .all(|watcher| !watcher.doomed && watcher.interest.request.start_revision <= self.horizon.revision);
         let ask = async |side: &Side| {
             let stream = &side.streams[stream];
             stream.send(union.clone()).await;
@@ -170,12 +175,18 @@ impl Run {
                 && !watcher.doomed
                 && !expected.iter().any(|event| watcher.is_certain(self.judge.kind, event))
         };
-        let pokes: Vec<_> = self.watchers.iter().filter(quiet).map(|watcher| {
-            let key = watcher.interest.request.key.clone();
-            (if key.is_empty() { "\0".into() } else { key }, watcher.is_poked_by_delete())
-        }).collect();
+        let pokes: Vec<_> = self
+            .watchers
+            .iter()
+            .filter(quiet)
+            .map(|watcher| {
+                let key = watcher.interest.request.key.clone();
+                (if key.is_empty() { "\0".into() } else { key }, watcher.is_poked_by_delete())
+            })
+            .collect();
         for (key, with_delete) in pokes {
-            self.unary(&Operation::Put(PutRequest { key: key.clone(), value: "poke".into(), ..Default::default() })).await?;
+            self.unary(&Operation::Put(PutRequest { key: key.clone(), value: "poke".into(), ..Default::default() }))
+                .await?;
             if with_delete {
                 self.unary(&Operation::Delete(DeleteRangeRequest { key, ..Default::default() })).await?;
             }
@@ -218,7 +229,9 @@ async fn received(side: &Side, watcher: &Watcher, expected: &[Event]) -> Vec<Eve
     let certain = |events: &[Event]| events.iter().filter(|event| watcher.is_certain(side.kind, event)).count();
     let due = certain(expected);
     let is_there = |events: &Vec<Event>| certain(events) >= due;
-    let _ = stream.wait(|received| (due == 0 || received.events.get(&watcher.id).is_some_and(is_there)).then_some(())).await;
+    let _ = stream
+        .wait(|received| (due == 0 || received.events.get(&watcher.id).is_some_and(is_there)).then_some(()))
+        .await;
     let events = stream.received().events.remove(&watcher.id).unwrap_or_default();
     watcher.certain(side.kind, events)
 }

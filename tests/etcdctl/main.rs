@@ -38,7 +38,9 @@ fn lease_id(text: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn put_get_and_delete() {
     with_each_etcdctl(1, |ctl| {
-        for (key, value) in [("fruit/apple", "red"), ("fruit/banana", "yellow"), ("fruit/cherry", "dark"), ("tool", "saw")] {
+        for (key, value) in
+            [("fruit/apple", "red"), ("fruit/banana", "yellow"), ("fruit/cherry", "dark"), ("tool", "saw")]
+        {
             assert_eq!(ctl.ok(&["put", key, value]), "OK\n");
         }
         assert_eq!(ctl.ok(&["put", "--prev-kv", "fruit/apple", "green"]), "OK\nfruit/apple\nred\n");
@@ -46,7 +48,10 @@ async fn put_get_and_delete() {
             ctl.ok(&["get", "--prefix", "fruit/"]),
             "fruit/apple\ngreen\nfruit/banana\nyellow\nfruit/cherry\ndark\n"
         );
-        assert_eq!(ctl.ok(&["get", "--prefix", "--keys-only", "--limit=2", "fruit/"]), "fruit/apple\n\nfruit/banana\n\n");
+        assert_eq!(
+            ctl.ok(&["get", "--prefix", "--keys-only", "--limit=2", "fruit/"]),
+            "fruit/apple\n\nfruit/banana\n\n"
+        );
         let by_value = ["get", "--prefix", "--print-value-only", "--sort-by=VALUE", "--order=DESCEND", "fruit/"];
         assert_eq!(ctl.ok(&by_value), "yellow\ngreen\ndark\n");
         assert_eq!(ctl.ok(&["get", "--print-value-only", "--rev=2", "fruit/apple"]), "red\n");
@@ -66,13 +71,18 @@ async fn put_get_and_delete() {
 async fn interactive_transaction() {
     with_each_etcdctl(1, |ctl| {
         ctl.ok(&["put", "stock", "3"]);
-        let sell = "value(\"stock\") = \"3\"\nversion(\"order\") = \"0\"\n\nput stock 2\nput order ann\n\nget stock\n\n";
+        let sell =
+            "value(\"stock\") = \"3\"\nversion(\"order\") = \"0\"\n\nput stock 2\nput order ann\n\nget stock\n\n";
         let first = ctl.ok_with_input(&["txn", "-i"], sell);
         assert!(first.contains("SUCCESS\n\nOK\n\nOK\n"), "{first}");
         let second = ctl.ok_with_input(&["txn", "-i"], sell);
         assert!(second.contains("FAILURE\n\nstock\n2\n"), "{second}");
         let kvs = ctl.ok(&["get", "--write-out=json", "order"]);
-        assert_eq!([json_number(&kvs, "create_revision"), json_number(&kvs, "revision")], [3, 3], "one revision for both");
+        assert_eq!(
+            [json_number(&kvs, "create_revision"), json_number(&kvs, "revision")],
+            [3, 3],
+            "one revision for both"
+        );
     })
     .await;
 }

@@ -111,7 +111,12 @@ pub fn sort_name(target: i32, order: i32) -> String {
 pub fn compare_name(target: i32, result: i32, over_range: bool) -> String {
     let target = CompareTarget::try_from(target).expect("one of five");
     let result = CompareResult::try_from(result).expect("one of four");
-    format!("compare: {} {}{}", target.as_str_name(), result.as_str_name(), if over_range { " over a range" } else { "" })
+    format!(
+        "compare: {} {}{}",
+        target.as_str_name(),
+        result.as_str_name(),
+        if over_range { " over a range" } else { "" }
+    )
 }
 
 pub fn depth_name(depth: usize) -> String {

@@ -7,8 +7,34 @@ use super::Generator;
 
 /// Few enough that operations meet, and with neighbours at the ends of the order: a zero byte, bytes of ones.
 const KEYS: [&[u8]; 28] = [
-    b"a", b"a/0", b"a/1", b"a/2", b"a/3", b"a/4", b"a/5", b"a/6", b"a/7", b"a/8", b"a/9", b"a\0", b"a/\xff", b"b", b"b/0",
-    b"b/1", b"b/2", b"b/3", b"c", b"cc", b"ccc", b"\0", b"\0\0", b"\x01", b"\xff", b"\xff\xff", b"zebra", b"health",
+    b"a",
+    b"a/0",
+    b"a/1",
+    b"a/2",
+    b"a/3",
+    b"a/4",
+    b"a/5",
+    b"a/6",
+    b"a/7",
+    b"a/8",
+    b"a/9",
+    b"a\0",
+    b"a/\xff",
+    b"b",
+    b"b/0",
+    b"b/1",
+    b"b/2",
+    b"b/3",
+    b"c",
+    b"cc",
+    b"ccc",
+    b"\0",
+    b"\0\0",
+    b"\x01",
+    b"\xff",
+    b"\xff\xff",
+    b"zebra",
+    b"health",
 ];
 /// What random keys are spelled with.
 const ALPHABET: [u8; 5] = [0, b'/', b'a', b'b', 0xff];

@@ -43,7 +43,9 @@ impl Generator<'_> {
         let id = POOL[self.random.random_range(0..POOL.len())];
         match self.random.random_range(0..100) {
             0..4 => LeaseGrantRequest { id, ttl: SECONDS_MAX + self.random.random_range(1..100) },
-            4..8 => LeaseGrantRequest { id: SHORT_LIVED.start + self.number as i64, ttl: self.random.random_range(-1..2) },
+            4..8 => {
+                LeaseGrantRequest { id: SHORT_LIVED.start + self.number as i64, ttl: self.random.random_range(-1..2) }
+            }
             8..12 => LeaseGrantRequest { id, ttl: SECONDS_MAX },
             _ => LeaseGrantRequest { id, ttl: self.random.random_range(100_000..1_000_000) },
         }

@@ -81,7 +81,13 @@ impl Generator<'_> {
         let target = self.random.random_range(0..5);
         // The value's kind names the target once more; etcd takes a kind that does not fit as zero.
         let named = if self.percent(95) { target } else { self.random.random_range(0..6) };
-        Compare { result: self.random.random_range(0..4), target, key, range_end, target_union: self.target_value(named) }
+        Compare {
+            result: self.random.random_range(0..4),
+            target,
+            key,
+            range_end,
+            target_union: self.target_value(named),
+        }
     }
 
     fn target_value(&mut self, target: i32) -> Option<TargetUnion> {

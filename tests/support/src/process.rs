@@ -50,7 +50,8 @@ impl Process {
 
     /// The end of what it printed.
     pub fn log_tail(&self) -> String {
-        let text = std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let text =
+            std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
         format!("--- end of {} ({} lines)\n{}\n---", self.log.display(), lines.len(), shown.join("\n"))

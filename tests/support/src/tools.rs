@@ -85,7 +85,8 @@ fn probe(path: PathBuf, ask: &str) -> Option<Tool> {
     }
     let output = Command::new(&path).arg(ask).env("ETCDCTL_API", "3").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.lines().find_map(|line| line.strip_prefix("etcd Version: ").or(line.strip_prefix("etcdctl version: ")))?;
+    let version =
+        text.lines().find_map(|line| line.strip_prefix("etcd Version: ").or(line.strip_prefix("etcdctl version: ")))?;
     Some(Tool { path, version: numbers(version)? })
 }
 
