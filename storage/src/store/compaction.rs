@@ -49,6 +49,9 @@ impl Store {
 
     /// Removes versions that compaction dropped, in at most `steps` steps: each looks at one change, or removes
     /// one version. Answers whether nothing is left to do.
+    ///
+    /// With a million keys a step takes one to four microseconds of the processor, by how cold its memory is
+    /// (`bench/store_limits.rs`): 128 steps stay below a millisecond.
     pub fn compact_slice(&mut self, mut steps: usize) -> bool {
         let mut changes = self.next_changes();
         while steps > 0 && !changes.is_empty() {
