@@ -1,6 +1,7 @@
 //! One child process: its output goes to a file, it never outlives its value, and it is only ever ended by its own id.
 
 use std::{
+    env,
     ffi::OsStr,
     fs::{File, OpenOptions},
     io,
@@ -23,7 +24,12 @@ impl Process {
     /// Starts `program`; what it prints is appended to `log`.
     pub fn start<S: AsRef<OsStr>>(program: &Path, arguments: &[S], log: &Path) -> io::Result<Self> {
         let output: File = OpenOptions::new().create(true).append(true).open(log)?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        // A server reads its flags from the environment too: what the test was started with is not meant for it.
+        for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ETCD_")) {
+            command.env_remove(name);
+        }
+        let child = command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
