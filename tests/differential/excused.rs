@@ -142,11 +142,6 @@ pub fn loses_deletions_at_compacted_revision(kind: Kind) -> bool {
     matches!(kind, Kind::Etcd(3, ..=5))
 }
 
-/// etcd 3.7 hands one event to all watchers; if one of them asked for previous versions, others may see them too.
-pub fn shows_previous_versions_unasked(kind: Kind) -> bool {
-    matches!(kind, Kind::Etcd(3, 7..))
-}
-
 /// etcd 3.5.8 (pull request 15695) answers a request for progress only when all watchers of the stream have caught up; before, always.
 pub fn answers_progress_always(kind: Kind) -> bool {
     matches!(kind, Kind::Etcd(3, ..=5))

@@ -34,8 +34,8 @@ pub fn operation(seed: Seed, number: u64, horizon: &Horizon) -> Operation {
         540..620 => Operation::Delete(generator.delete()),
         620..800 => Operation::Txn(generator.txn()),
         800..920 => generator.lease_operation(),
-        920..925 => Operation::Compact(generator.compaction()),
-        925..945 => Operation::HashKv(HashKvRequest { revision: generator.revision() }),
+        920..923 => Operation::Compact(generator.compaction()),
+        923..945 => Operation::HashKv(HashKvRequest { revision: generator.revision() }),
         _ => generator.watch_operation(),
     }
 }

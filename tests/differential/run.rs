@@ -132,7 +132,7 @@ impl Run {
             let Some(excuse) = excused::find(operation, &judge, &subject, &self.horizon) else {
                 return Err(self.difference(operation, judge, subject));
             };
-            *self.excuses.entry(format!("{} ({})", excuse.name, excuse.change)).or_default() += 1;
+            self.excuse(&format!("{} ({})", excuse.name, excuse.change));
         }
         self.corners.observe(operation, &judge, &self.horizon);
         if let (Operation::Compact(request), Answer::Compact(_)) = (operation, &judge) {
@@ -142,6 +142,11 @@ impl Run {
         let revision = judge.revision().unwrap_or(0);
         self.horizon.revision = self.horizon.revision.max(revision);
         Ok(())
+    }
+
+    /// Counts an excuse.
+    pub(crate) fn excuse(&mut self, name: &str) {
+        *self.excuses.entry(name.to_owned()).or_default() += 1;
     }
 
     /// Two answers that nothing excuses, as they are reported.

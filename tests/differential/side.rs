@@ -10,7 +10,7 @@ use crate::{
     stream::Stream,
 };
 
-/// Small limits, so that a run reaches them: requests beyond are refused, watch answers beyond come in fragments.
+/// Small, so that a run reaches it: requests beyond are refused, watch answers beyond this and 512 KiB come in fragments.
 const MAX_REQUEST_BYTES: usize = 16 << 10;
 
 /// A running server.

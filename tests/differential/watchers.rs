@@ -52,9 +52,6 @@ impl Watcher {
     /// The part of `events` on which a server of this kind is to be taken at its word.
     fn certain(&self, kind: Kind, mut events: Vec<Event>) -> Vec<Event> {
         events.retain(|event| self.is_certain(kind, event));
-        if excused::shows_previous_versions_unasked(kind) && !self.interest.request.prev_kv {
-            events.iter_mut().for_each(|event| event.prev_kv = None);
-        }
         events
     }
 }
@@ -208,7 +205,11 @@ impl Run {
         let (judge, subject) =
             tokio::join!(received(&self.judge, watcher, &expected), received(&self.subject, watcher, &expected));
         for (kind, received) in [(self.judge.kind, judge), (self.subject.kind, subject)] {
+            let count = expected.len();
             let expected = watcher.certain(kind, expected.clone());
+            if expected.len() < count {
+                self.excuse("a deletion at exactly the compacted revision is sent or not (3.5.16, pull request 18474)");
+            }
             self.compare(&operation, Answer::Events(expected), Answer::Events(received))?;
         }
         watcher.caught_up |= !watcher.certain(self.judge.kind, expected.clone()).is_empty();

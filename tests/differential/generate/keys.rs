@@ -77,12 +77,12 @@ impl Generator<'_> {
         (key, end)
     }
 
-    /// Mostly short and often equal, so that sorting by value meets ties; rarely large, very rarely too large.
+    /// Mostly short and often equal, so that sorting by value meets ties; now and then large, rarely too large.
     pub(super) fn value(&mut self) -> Bytes {
         match self.random.random_range(0..1000) {
             0..50 => Bytes::new(),
             50..700 => vec![b'a' + self.random.random_range(0..6u8)].into(),
-            700..965 => {
+            700..850 => {
                 let mut value = vec![0; self.random.random_range(1..40)];
                 self.random.fill(&mut value[..]);
                 value.into()

@@ -42,6 +42,9 @@ impl Generator<'_> {
     }
 
     fn watch(&mut self) -> WatchCreateRequest {
+        if self.percent(4) {
+            return self.watch_of_all_history();
+        }
         let (key, range_end) = self.key_range();
         let mut filters = Vec::new();
         if self.percent(15) {
@@ -61,6 +64,18 @@ impl Generator<'_> {
             prev_kv: self.percent(40),
             watch_id: self.watch_id(),
             fragment: self.percent(30),
+        }
+    }
+
+    /// The largest answer there is: it comes in fragments.
+    fn watch_of_all_history(&mut self) -> WatchCreateRequest {
+        WatchCreateRequest {
+            key: "\0".into(),
+            range_end: "\0".into(),
+            start_revision: self.horizon.compacted.max(1),
+            prev_kv: true,
+            fragment: true,
+            ..Default::default()
         }
     }
 
