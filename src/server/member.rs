@@ -1,6 +1,7 @@
 //! One member's life: what is checked before it starts, in which order its parts begin, and how it stops.
 
-use crate::peers::{Identity, Remote};
+use crate::metrics::{self, Registry};
+use crate::peers::{Complaints, Identity, Remote};
 use crate::rpc;
 use crate::runtime::executor::{self, Connections, Plan, Shared};
 use crate::runtime::listener::{self, Purpose};
@@ -15,8 +16,9 @@ use crate::start::signals::StopRequests;
 use crate::start::{logging, panic};
 use campanile_config::{Bootstrap, Config, Url, Warning};
 use campanile_core::clock::AtomicReign;
+use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
-use campanile_core::executor::{self as core, Start};
+use campanile_core::executor as core;
 use campanile_core::response::Member;
 use campanile_core::watch::StreamLimits;
 use campanile_storage::directory::Marker;
@@ -25,7 +27,7 @@ use campanile_storage::ids::{GroupId, MemberId};
 use campanile_storage::log::Options;
 use glommio::LocalExecutorBuilder;
 use std::error::Error;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +69,7 @@ pub fn run(config: &Config, warnings: &[Warning]) -> Result<(), Failure> {
         "starting a member"
     );
     let inheritances = recover(config, &bootstrap, directory.path(), &placement)?;
-    let shared = Arc::new(share(config, &bootstrap, directory.path())?);
+    let shared = Arc::new(share(config, &bootstrap, directory.path(), placement.executors())?);
     let mut executors = Vec::new();
     for plan in plans(config, &bootstrap, &placement, inheritances, &shared)? {
         executors.push(executor::spawn(plan).map_err(|error| format!("cannot start an executor: {error}"))?);
@@ -120,13 +122,10 @@ fn io_memory_of(config: &Config) -> usize {
 }
 
 /// What all executors know.
-fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path) -> Result<Shared, Failure> {
+fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path, executors: usize) -> Result<Shared, Failure> {
     let local = MemberId(bootstrap.local_id);
     let others = bootstrap.members.iter().filter(|member| member.id != bootstrap.local_id);
-    let remotes = others.map(|member| {
-        let urls = member.peer_urls.iter().map(|url| url.authority().to_owned()).collect();
-        Remote { id: MemberId(member.id), urls }
-    });
+    let remotes = others.map(|member| Remote { id: MemberId(member.id), urls: member.peer_urls.clone() });
     let ping = config.keepalive.ping;
     let mut rpc_limits = campanile_rpc::Limits {
         concurrent_streams_max: config.limits.concurrent_streams_max,
@@ -148,6 +147,19 @@ fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path) -> Result<Sha
         remotes: remotes.collect(),
         rpc_limits,
         services: rpc::Settings::new(config, bootstrap),
+        election_timeout: config.timing.election_timeout,
+        complaints: Complaints::default(),
+        registry: Registry::new(
+            metrics::Identity {
+                member_id: bootstrap.local_id,
+                quota_bytes: config.limits.quota_bytes,
+                detail: config.metrics,
+            },
+            executors,
+            &rpc::METHODS,
+        ),
+        quota_bytes: config.limits.quota_bytes.unwrap_or(0),
+        seed: nonce()?,
         stop: AtomicBool::new(false),
         listening: Box::new(move || {
             tracing::info!(urls = announced.join(","), "ready to serve client requests");
@@ -181,7 +193,7 @@ fn plans(
     let seed = nonce()?;
     let plan = |(executor, ((mut inheritance, ends), connections)): (u16, ((Inheritance, _), _))| Plan {
         core: core_config(config, bootstrap, executor, executors, seed),
-        start: Start { groups: std::mem::take(&mut inheritance.groups), ..Start::default() },
+        start: std::mem::take(&mut inheritance.start),
         inheritance,
         ends,
         connections,
@@ -224,6 +236,10 @@ fn core_config(
             txn_operations_max: usize::try_from(config.limits.txn_operations_max).unwrap_or(usize::MAX),
         },
         stream_limits: StreamLimits::default(),
+        checkpoint: CheckpointPolicy {
+            transactions: config.checkpoint.transactions,
+            log_bytes: config.checkpoint.wal_bytes,
+        },
         seed,
         reign: |epoch, base| Arc::new(AtomicReign::new(epoch, base)),
     }
@@ -246,11 +262,9 @@ fn addresses(config: &Config) -> Result<Vec<(SocketAddr, Purpose)>, Failure> {
     let peers = config.listen_peer_urls.iter().map(|url| (url, Purpose::Peer));
     let mut addresses = Vec::new();
     for (url, purpose) in clients.chain(metrics).chain(peers) {
-        let found = url.authority().to_socket_addrs().map_err(|error| format!("cannot resolve {url}: {error}"))?;
-        for address in found {
-            if !addresses.contains(&(address, purpose)) {
-                addresses.push((address, purpose));
-            }
+        let address = url.bind_address()?;
+        if !addresses.contains(&(address, purpose)) {
+            addresses.push((address, purpose));
         }
     }
     Ok(addresses)

@@ -3,11 +3,14 @@
 //! Inputs are stepped as they come. The effects of all inputs of a round are taken together, when the tasks that were
 //! ready before have had their turn: so the requests of one read of a socket, and of several sockets, become one batch.
 
+use super::checkpoints::Checkpoints;
 use super::journal::Journal;
 use super::mesh::Mesh;
 use super::signal::Signal;
 use super::time::Clock;
+use crate::metrics::{Metrics, Registry};
 use crate::peers::Peers;
+use crate::rpc::{Services, Sizes};
 use campanile_core::error::UserError;
 use campanile_core::executor::Executor;
 use campanile_core::executor::effect::{Effect, Event, Input, Ticket};
@@ -16,11 +19,12 @@ use campanile_core::request::Request;
 use campanile_core::response::Response;
 use campanile_core::watch::{StreamId, WatchResponse};
 use campanile_storage::disk::uring::UringDisk;
-use campanile_storage::ids::MemberId;
+use campanile_storage::ids::{MemberId, Term};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Takes the answer to a request.
 pub type Answer = Box<dyn FnOnce(Answered)>;
@@ -39,47 +43,74 @@ pub struct Driver {
     mesh: OnceCell<Mesh>,
     peers: Rc<Peers>,
     journal: Rc<Journal<UringDisk>>,
+    /// On the control executor.
+    checkpoints: Option<Rc<Checkpoints<UringDisk>>>,
     answers: RefCell<Slab<Answer>>,
     streams: RefCell<FxHashMap<StreamId, Rc<dyn Fn()>>>,
     next_stream: Cell<u64>,
     round: Signal,
     effects: RefCell<Vec<Effect>>,
-    /// What the member may show, and who leads it, as of the last round.
-    seen: Cell<Seen>,
+    /// Who leads the control group, as of the last round.
+    leader: Cell<Option<MemberId>>,
+    services: OnceCell<Rc<Services>>,
+    registry: Arc<Registry>,
+    metrics: Rc<Metrics>,
+    quota_bytes: u64,
 }
 
-/// What headers and health checks need without asking the core.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Seen {
-    pub leader: Option<MemberId>,
+/// What a driver is made of beside the core.
+pub struct Parts {
+    pub clock: Clock,
+    pub peers: Rc<Peers>,
+    pub journal: Rc<Journal<UringDisk>>,
+    pub checkpoints: Option<Rc<Checkpoints<UringDisk>>>,
+    pub registry: Arc<Registry>,
+    pub metrics: Rc<Metrics>,
+    pub quota_bytes: u64,
 }
 
 impl Driver {
     #[must_use]
-    pub fn new(
-        core: Executor,
-        clock: Clock,
-        peers: Rc<Peers>,
-        journal: Rc<Journal<UringDisk>>,
-    ) -> Rc<Driver> {
+    pub fn new(core: Executor, parts: Parts) -> Rc<Driver> {
+        let Parts { clock, peers, journal, checkpoints, registry, metrics, quota_bytes } = parts;
         Rc::new(Driver {
             core: RefCell::new(core),
             clock,
             mesh: OnceCell::new(),
             peers,
             journal,
+            checkpoints,
             answers: RefCell::default(),
             streams: RefCell::default(),
             next_stream: Cell::new(0),
             round: Signal::default(),
             effects: RefCell::default(),
-            seen: Cell::default(),
+            leader: Cell::new(None),
+            services: OnceCell::new(),
+            registry,
+            metrics,
+            quota_bytes,
         })
     }
 
     /// The other executors can be spoken to. Before that no round may end.
     pub fn join(&self, mesh: Mesh) {
         assert!(self.mesh.set(mesh).is_ok(), "an executor joins once");
+    }
+
+    /// The services that ask this driver, and are told of what it sees.
+    pub fn serve(&self, services: Rc<Services>) {
+        assert!(self.services.set(services).is_ok(), "an executor has one set of services");
+    }
+
+    #[must_use]
+    pub fn services(&self) -> &Rc<Services> {
+        self.services.get().expect("connections are accepted only when there are services")
+    }
+
+    #[must_use]
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     fn mesh(&self) -> &Mesh {
@@ -93,41 +124,49 @@ impl Driver {
     }
 
     /// A client asks, or another member for one of its clients.
-    pub fn request(&self, request: Request, relayed: bool, answer: Answer) {
+    pub fn ask(&self, request: Request, relayed: bool, answer: Answer) {
         let ticket = Ticket(self.answers.borrow_mut().insert(answer) as u64);
         self.input(Input::Request { ticket, request, relayed });
     }
 
-    /// A client opens a watch stream. `ready` is called whenever responses begin to wait on it.
-    pub fn open_watch_stream(&self, ready: Rc<dyn Fn()>) -> StreamId {
+    /// Names a new watch stream. `ready` is called when responses begin to wait on it, until it is closed.
+    pub fn name_watch_stream(&self, ready: Rc<dyn Fn()>) -> StreamId {
         let stream = StreamId(self.next_stream.get());
         self.next_stream.set(stream.0 + 1);
         self.streams.borrow_mut().insert(stream, ready);
         stream
     }
 
-    pub fn watch(&self, stream: StreamId, command: WatchCommand) {
+    pub fn command_watch(&self, stream: StreamId, command: WatchCommand) {
         if matches!(command, WatchCommand::Close) {
-            self.streams.borrow_mut().remove(&stream);
+            let closed = self.streams.borrow_mut().remove(&stream);
+            drop(closed);
         }
         self.input(Input::Watch { stream, command });
     }
 
     /// The next response on a watch stream.
-    pub fn next_watch_response(&self, stream: StreamId) -> Option<WatchResponse> {
+    pub fn take_watch_response(&self, stream: StreamId) -> Option<WatchResponse> {
         let response = self.core.borrow_mut().next_watch_response(stream);
         self.round.set();
         response
     }
 
     #[must_use]
-    pub fn accepts_watch_commands(&self, stream: StreamId) -> bool {
-        self.core.borrow().accepts_watch_commands(stream)
+    pub fn leader(&self) -> Option<MemberId> {
+        self.leader.get()
     }
 
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        self.seen.get()
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// How large the member is, as of each executor's last tick.
+    #[must_use]
+    pub fn member_sizes(&self) -> Sizes {
+        let (total, in_use) = self.registry.store_bytes();
+        Sizes { total, in_use, quota: self.quota_bytes }
     }
 
     /// Looks into the core, for status and metrics.
@@ -157,6 +196,12 @@ impl Driver {
     fn perform(&self, effect: Effect) {
         match effect {
             Effect::Persist { batch, appends } => self.journal.write(batch, appends),
+            Effect::Checkpoint(work) => {
+                let checkpoints = self.checkpoints.as_ref().expect("the control executor writes checkpoints");
+                checkpoints.work(work);
+            }
+            Effect::CutLog(cuts) => self.input(Input::LogCut(self.journal.cut(&cuts))),
+            Effect::ReleaseLog(floors) => self.journal.release(floors),
             Effect::Tell { to, message } => self.mesh().tell(to, message),
             Effect::Send { to, message } => self.peers.send(to, &message),
             Effect::Respond { ticket, result } => self.answer(ticket, Answered::Response(result)),
@@ -178,16 +223,26 @@ impl Driver {
 
     fn report(&self, event: &Event) {
         match event {
-            Event::Leader(leader) => {
-                self.seen.set(Seen { leader: *leader });
-                match leader {
-                    Some(leader) => tracing::info!(leader = %format_args!("{:x}", leader.0), "found a leader"),
-                    None => tracing::warn!("there is no leader"),
-                }
+            Event::Leader { leader, term } => {
+                self.leader.set(*leader);
+                self.services().headers().set_term(*term);
+                self.report_leader(*leader, *term);
             }
             Event::Opened { epoch, base } => tracing::info!(%epoch, %base, "this member is the primary"),
             Event::Ceased { epoch } => tracing::warn!(%epoch, "this member is the primary no more"),
             Event::Shards(shards) => tracing::info!(shards, "the cluster's number of shards is known"),
+            Event::Checkpoint { revision } => tracing::info!(%revision, "a checkpoint is live"),
+            Event::CheckpointFailed => tracing::warn!("a checkpoint failed; it is tried again later"),
+        }
+    }
+
+    fn report_leader(&self, leader: Option<MemberId>, term: Term) {
+        if self.with_core(Executor::is_control) {
+            self.metrics.leader_changes.increment();
+            match leader {
+                Some(leader) => tracing::info!(leader = %format_args!("{:x}", leader.0), %term, "found a leader"),
+                None => tracing::warn!(%term, "there is no leader"),
+            }
         }
     }
 }

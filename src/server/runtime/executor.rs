@@ -1,18 +1,20 @@
 //! One executor: a pinned thread that puts core, log, messages and sockets together, serves, and takes them down again.
 
-use super::driver::Driver;
+use super::checkpoints::Checkpoints;
+use super::driver::{Driver, Parts};
 use super::journal::Journal;
 use super::listener::{Dealer, Dealing, Hand, Purpose};
 use super::mesh::{Ends, Mesh};
 use super::recovery::Inheritance;
 use super::sockets::{Socket, Timers};
 use super::time::Clock;
-use crate::peers::{self, Identity, Peers, Remote};
-use crate::rpc::Services;
+use crate::metrics::{Metrics, Registry};
+use crate::peers::{self, Acceptor, Complaints, Identity, Peers, Remote, serve_peer};
+use crate::rpc::{Services, Settings};
 use crate::start::logging;
 use campanile_core::executor::effect::Input;
 use campanile_core::executor::{Config, Executor, Start};
-use campanile_rpc::{Environment, Limits, Peer, Shutdown, serve_connection};
+use campanile_rpc::{Environment, Limits, Meter, Peer, Shutdown, serve_connection};
 use campanile_storage::disk::uring::UringDisk;
 use campanile_storage::log::{Log, Options};
 use glommio::net::TcpStream;
@@ -53,8 +55,13 @@ pub struct Shared {
     pub heartbeat_interval: Duration,
     pub identity: Identity,
     pub remotes: Vec<Remote>,
+    pub election_timeout: Duration,
+    pub complaints: Complaints,
     pub rpc_limits: Limits,
-    pub services: crate::rpc::Settings,
+    pub services: Settings,
+    pub registry: Arc<Registry>,
+    pub quota_bytes: u64,
+    pub seed: u64,
     /// Set when the member is to stop.
     pub stop: AtomicBool,
     /// Called once, when the member listens.
@@ -92,15 +99,31 @@ async fn run(plan: Plan) {
         Ok(disk) => disk,
         Err(error) => stop("cannot use the data directory", &error),
     };
+    let checkpoints = inheritance.kept.map(|kept| {
+        Checkpoints::new(disk.clone(), shared.data_directory.clone(), shared.identity.cluster_id, kept)
+    });
     let log = match Log::open(disk, inheritance.log, shared.log_options).await {
         Ok(log) => Rc::new(log),
         Err(error) => stop("cannot open the log", &error),
     };
     let journal = Journal::new(Rc::clone(&log), inheritance.cursors);
-    let peers = Peers::new(shared.identity, shared.remotes.clone(), peers::Options::default());
+    let metrics = Rc::new(shared.registry.claim(usize::from(executor)));
+    let peers = Peers::new(shared.identity, shared.remotes.clone(), &peer_options(&shared, &metrics));
     let core = Executor::new(core, start, clock.now());
-
-    let driver = Driver::new(core, clock, Rc::clone(&peers), Rc::clone(&journal));
+    let driver = Driver::new(
+        core,
+        Parts {
+            clock,
+            peers,
+            journal: Rc::clone(&journal),
+            checkpoints: checkpoints.clone(),
+            registry: Arc::clone(&shared.registry),
+            metrics: Rc::clone(&metrics),
+            quota_bytes: shared.quota_bytes,
+        },
+    );
+    let services = Services::new(Rc::clone(&driver) as Rc<dyn crate::rpc::Executor>, &shared.services);
+    driver.serve(Rc::clone(&services));
     let mesh = {
         let driver = Rc::clone(&driver);
         Mesh::join(ends, move |from, message| driver.input(Input::Message { from, message })).await
@@ -109,21 +132,28 @@ async fn run(plan: Plan) {
 
     spawn_rounds(&driver, executor);
     spawn_journal(&driver, &journal, executor);
+    if let Some(checkpoints) = checkpoints {
+        spawn_checkpoints(&driver, checkpoints);
+    }
     spawn_maintenance(&log, executor);
     spawn_ticks(&driver, shared.heartbeat_interval);
     driver.input(Input::Tick);
 
-    let services = Services::new(Rc::clone(&driver), Rc::clone(&peers), &shared.services);
     let front = Front {
         environment: Environment {
-            handler: services.clone(),
+            handler: services,
             timer: Rc::new(Timers),
-            meter: services.meter(),
+            meter: Rc::clone(&metrics) as Rc<dyn Meter>,
             limits: Rc::new(shared.rpc_limits.clone()),
             shutdown: Shutdown::default(),
         },
-        identity: shared.identity,
-        services,
+        acceptor: Rc::new(Acceptor {
+            identity: shared.identity,
+            known: shared.remotes.iter().map(|remote| remote.id).collect(),
+            incoming: driver,
+            metrics,
+            complaints: shared.complaints.clone(),
+        }),
         open: Rc::new(Cell::new(0)),
     };
     let dealing = front.accept(connections, &shared).await;
@@ -134,6 +164,16 @@ async fn run(plan: Plan) {
         dealing.end();
     }
     front.drain().await;
+}
+
+fn peer_options(shared: &Shared, metrics: &Rc<Metrics>) -> peers::Options {
+    peers::Options {
+        heartbeat: shared.heartbeat_interval,
+        silence_max: shared.election_timeout * 3 / 2,
+        seed: shared.seed,
+        metrics: Rc::clone(metrics),
+        complaints: shared.complaints.clone(),
+    }
 }
 
 /// Takes what the core wants done, round after round.
@@ -149,6 +189,7 @@ fn spawn_rounds(driver: &Rc<Driver>, executor: u16) {
 }
 
 fn spawn_journal(driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor: u16) {
+    glommio::spawn_local(Rc::clone(journal).run_release()).detach();
     let (driver, journal) = (Rc::clone(driver), Rc::clone(journal));
     glommio::spawn_local(async move {
         let durable = |batch| driver.input(Input::Persisted { batch });
@@ -161,6 +202,12 @@ fn spawn_journal(driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor
         }
     })
     .detach();
+}
+
+/// Writes checkpoints as the core says.
+fn spawn_checkpoints(driver: &Rc<Driver>, checkpoints: Rc<Checkpoints<UringDisk>>) {
+    let driver = Rc::clone(driver);
+    glommio::spawn_local(checkpoints.run(move |done| driver.input(Input::CheckpointStep { done }))).detach();
 }
 
 /// Zeroes the log's next segment ahead of time. Failing to is no harm yet: the log says so when it needs one.
@@ -194,8 +241,7 @@ fn spawn_ticks(driver: &Rc<Driver>, interval: Duration) {
 /// The connections of one executor.
 struct Front {
     environment: Environment<Services>,
-    identity: Identity,
-    services: Rc<Services>,
+    acceptor: Rc<Acceptor>,
     open: Rc<Cell<usize>>,
 }
 
@@ -224,11 +270,11 @@ impl Front {
 
     /// Serves one connection in a task of its own.
     fn server(&self) -> impl Fn(Purpose, TcpStream) + 'static {
-        let (environment, identity) = (self.environment.clone(), self.identity);
-        let (services, open) = (Rc::clone(&self.services), Rc::clone(&self.open));
+        let (environment, acceptor) = (self.environment.clone(), Rc::clone(&self.acceptor));
+        let open = Rc::clone(&self.open);
         move |purpose, stream| {
             let environment = environment.clone();
-            let (services, open) = (Rc::clone(&services), Rc::clone(&open));
+            let (acceptor, open) = (Rc::clone(&acceptor), Rc::clone(&open));
             open.set(open.get() + 1);
             glommio::spawn_local(async move {
                 let address = stream.peer_addr().map_or_else(|_| "gone".into(), |address| address.to_string());
@@ -240,7 +286,7 @@ impl Front {
                             tracing::debug!(client = address, %error, "a connection ended");
                         }
                     }
-                    Purpose::Peer => peers::serve_peer(stream, identity, services).await,
+                    Purpose::Peer => serve_peer(stream, acceptor).await,
                 }
                 open.set(open.get() - 1);
             })

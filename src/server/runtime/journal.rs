@@ -8,10 +8,11 @@ use bytes::Bytes;
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
 use campanile_storage::ids::{GroupId, Index};
-use campanile_storage::log::{Batch, Entry, GroupCursor, HardState, Log, Update, batch_bytes};
+use campanile_storage::log::{Batch, Cut, Entry, Floors, GroupCursor, HardState, Log, Update, batch_bytes};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What one record leaves for its own header and its sections'.
 const RECORD_HEADROOM_BYTES: usize = 64 * 1024;
@@ -22,6 +23,9 @@ pub struct Journal<D: Disk> {
     adopted: RefCell<BTreeSet<GroupId>>,
     next: RefCell<Option<(u64, Batch)>>,
     wake: Signal,
+    /// Where the groups begin, as the manifest says: what lies before is to go.
+    floors: RefCell<Option<Arc<Floors>>>,
+    wake_release: Signal,
 }
 
 impl<D: Disk> Journal<D> {
@@ -32,7 +36,14 @@ impl<D: Disk> Journal<D> {
         for (group, cursor) in cursors {
             log.adopt(group, cursor);
         }
-        Rc::new(Journal { log, adopted, next: RefCell::new(None), wake: Signal::default() })
+        Rc::new(Journal {
+            log,
+            adopted,
+            next: RefCell::new(None),
+            wake: Signal::default(),
+            floors: RefCell::new(None),
+            wake_release: Signal::default(),
+        })
     }
 
     /// Takes a batch. The core gives the next one when this one is durable.
@@ -50,7 +61,7 @@ impl<D: Disk> Journal<D> {
         loop {
             self.wake.wait().await;
             let Some((number, batch)) = self.next.take() else { continue };
-            self.adopt_new_groups(&batch);
+            batch.iter().for_each(|update| self.adopt_if_new(update.group));
             let mut last = None;
             for record in split(batch, self.log.record_bytes_max() - RECORD_HEADROOM_BYTES) {
                 last = Some(self.log.append(record)?);
@@ -63,10 +74,35 @@ impl<D: Disk> Journal<D> {
 
 impl<D: Disk> Journal<D> {
     /// A group that writes for the first time begins its log here.
-    fn adopt_new_groups(&self, batch: &Batch) {
-        for update in batch {
-            if self.adopted.borrow_mut().insert(update.group) {
-                self.log.adopt(update.group, GroupCursor::default());
+    fn adopt_if_new(&self, group: GroupId) {
+        if self.adopted.borrow_mut().insert(group) {
+            self.log.adopt(group, GroupCursor::default());
+        }
+    }
+
+    /// Where these groups begin once a checkpoint with these cuts is live.
+    #[must_use]
+    pub fn cut(&self, cuts: &[(GroupId, Cut)]) -> Floors {
+        let state = |&(group, cut): &(GroupId, Cut)| {
+            self.adopt_if_new(group);
+            (group, self.log.cut(group, cut))
+        };
+        cuts.iter().map(state).collect()
+    }
+
+    /// The manifest says where the groups begin: what lies before may go.
+    pub fn release(&self, floors: Arc<Floors>) {
+        self.floors.replace(Some(floors));
+        self.wake_release.set();
+    }
+
+    /// Gives back what may go, for ever.
+    pub async fn run_release(self: Rc<Self>) {
+        loop {
+            self.wake_release.wait().await;
+            let Some(floors) = self.floors.take() else { continue };
+            if let Err(error) = self.log.release(&floors).await {
+                tracing::warn!(%error, "cannot give back what a checkpoint made superfluous; the next one tries again");
             }
         }
     }

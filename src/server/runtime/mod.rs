@@ -7,7 +7,9 @@
 //! | file | what |
 //! | --- | --- |
 //! | `driver` | inputs into the core, effects out of it, one arm each |
+//! | `serving` | the services' view of an executor |
 //! | `journal` | makes batches durable |
+//! | `checkpoints` | the files of checkpoints, and the manifest |
 //! | `mesh` | messages between executors |
 //! | `executor` | one thread: puts the parts together, and takes them down |
 //! | `recovery` | what the disk holds, as the core's start |
@@ -15,12 +17,15 @@
 //! | `signal` | wakes one task of the same executor |
 //! | `time` | the core's clock |
 
+pub mod checkpoints;
 pub mod driver;
 pub mod executor;
+mod incoming;
 pub mod journal;
 pub mod listener;
 pub mod mesh;
 pub mod recovery;
+mod serving;
 pub mod signal;
 pub mod sockets;
 pub mod time;

@@ -10,10 +10,11 @@ use crate::clock::opens::Open;
 use crate::codec::Malformed;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
-use crate::group::{CONFIGURATION, CommittedEntry, Role};
+use crate::group::{CONFIGURATION, CommittedEntry, Place, Role};
 use crate::shard::InFlight;
 use crate::time::Instant;
 use campanile_storage::ids::{GroupId, Index, Revision, Term};
+use campanile_storage::log::Cut;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -23,33 +24,40 @@ enum Step {
     Fragment { fragment: ControlFragment, in_own_term: bool },
 }
 
-/// Committed entries that wait for their turn.
 #[derive(Debug)]
+struct Waiting {
+    index: Index,
+    /// Just before the entry.
+    before: Place,
+    step: Step,
+}
+
+/// Committed entries that wait for their turn.
+#[derive(Debug, Default)]
 pub struct Applying {
-    steps: VecDeque<(Index, Step)>,
-    /// The newest entry handed out.
-    last: Index,
+    steps: VecDeque<Waiting>,
     /// This reign's own fragments, proposed and not committed yet.
     in_flight: InFlight,
 }
 
 impl Applying {
-    pub fn new(applied: Index) -> Applying {
-        Applying { steps: VecDeque::new(), last: applied, in_flight: InFlight::default() }
-    }
-
     /// Whether something waits for a revision to be visible.
     pub fn waits(&self) -> bool {
         !self.steps.is_empty()
     }
-
-    /// Everything up to here has taken effect.
-    pub fn applied(&self) -> Index {
-        self.steps.front().map_or(self.last, |&(index, _)| Index(index.0 - 1))
-    }
 }
 
 impl Control {
+    /// Everything before this place of the control group's log has taken effect.
+    pub(super) fn applied_place(&self) -> Place {
+        self.applying.steps.front().map_or(self.group.place, |waiting| waiting.before)
+    }
+
+    /// Everything up to here has taken effect.
+    pub(super) fn applied(&self) -> Index {
+        self.applied_place().cut.index
+    }
+
     /// Takes committed entries, in log order.
     pub(super) fn apply(
         &mut self,
@@ -58,13 +66,14 @@ impl Control {
         out: &mut Outbox,
     ) -> Result<(), Malformed> {
         for CommittedEntry { entry, in_own_term } in committed {
-            self.applying.last = entry.index;
+            let before = self.group.place;
+            self.group.place.cut = Cut { index: entry.index, term: entry.term };
             if entry.payload.is_empty() || entry.kind == CONFIGURATION {
                 continue;
             }
             match ControlEntry::decode(entry.payload)? {
                 ControlEntry::Fence(epoch) => {
-                    self.group.fence.pass(epoch, entry.term);
+                    self.group.place.fence.pass(epoch, entry.term);
                     if epoch == self.succession.epoch() && entry.term == self.group.term() {
                         let actions = self.succession.fenced(GroupId::CONTROL, epoch);
                         self.perform(actions, now, out);
@@ -73,10 +82,11 @@ impl Control {
                 ControlEntry::Open(open) => self.apply_open(open, entry.term, now, out),
                 ControlEntry::Record(Record::Shards(shards)) => self.learn_shards(shards, out),
                 ControlEntry::Record(record) => {
-                    self.applying.steps.push_back((entry.index, Step::Record(record)));
+                    let step = Step::Record(record);
+                    self.applying.steps.push_back(Waiting { index: entry.index, before, step });
                 }
                 ControlEntry::Fragment(fragment) => {
-                    self.stage(entry.index, entry.term, fragment, in_own_term);
+                    self.stage(before, entry.index, entry.term, fragment, in_own_term);
                 }
             }
         }
@@ -85,7 +95,7 @@ impl Control {
 
     /// An open is valid once for each epoch, and only behind its own fence.
     fn apply_open(&mut self, open: Open, term: Term, now: Instant, out: &mut Outbox) {
-        if !self.group.fence.admits(open.epoch, term) || open.epoch <= self.counter.opens().newest_epoch() {
+        if !self.group.place.fence.admits(open.epoch, term) || open.epoch <= self.counter.opens().newest_epoch() {
             return;
         }
         self.counter.open(open);
@@ -96,16 +106,17 @@ impl Control {
         }
     }
 
-    fn stage(&mut self, index: Index, term: Term, fragment: ControlFragment, in_own_term: bool) {
+    fn stage(&mut self, before: Place, index: Index, term: Term, fragment: ControlFragment, in_own_term: bool) {
         let void = self.counter.opens().is_void(fragment.epoch, fragment.revision);
-        if void || !self.group.fence.admits(fragment.epoch, term) {
+        if void || !before.fence.admits(fragment.epoch, term) {
             return;
         }
         let own = self.reign.as_ref().is_some_and(|reign| reign.epoch() == fragment.epoch);
         if !own {
             self.counter.report(committed(&fragment, in_own_term));
         }
-        self.applying.steps.push_back((index, Step::Fragment { fragment, in_own_term }));
+        let step = Step::Fragment { fragment, in_own_term };
+        self.applying.steps.push_back(Waiting { index, before, step });
     }
 
     /// A fragment of this reign was proposed in the control group's log.
@@ -128,7 +139,7 @@ impl Control {
     /// The reign has ended: its committed fragments above the visible revision are counted like anybody's.
     pub(super) fn report_own_fragments(&mut self) {
         self.applying.in_flight.clear();
-        for (_, step) in &self.applying.steps {
+        for Waiting { step, .. } in &self.applying.steps {
             if let Step::Fragment { fragment, in_own_term } = step {
                 self.counter.report(committed(fragment, *in_own_term));
             }
@@ -138,14 +149,14 @@ impl Control {
     /// Moves the visible revision and the applied index as far as they go; each may let the other go on.
     pub(super) fn advance(&mut self, now: Instant, out: &mut Outbox) {
         loop {
-            let applied = self.applying.applied();
+            let applied = self.applied();
             self.counter.control_applied(applied);
             if self.reign.is_none() {
                 self.counter.advance();
             }
             let visible = self.visible();
             self.take_effect(visible, now, out);
-            if self.applying.applied() == applied {
+            if self.applied() == applied {
                 break;
             }
         }
@@ -163,7 +174,7 @@ impl Control {
     }
 
     fn take_effect(&mut self, visible: Revision, now: Instant, out: &mut Outbox) {
-        while let Some((index, step)) = self.applying.steps.front() {
+        while let Some(Waiting { index, step, .. }) = self.applying.steps.front() {
             let index = *index;
             match step {
                 Step::Record(record) => {
@@ -195,7 +206,7 @@ impl Control {
                 Record::Revoke { lease } => {
                     self.leases.remove(lease);
                 }
-                Record::Compact { at } => self.compacted = self.compacted.max(at),
+                Record::Compact { at } => self.compactions.push(at),
                 Record::Shards(_) => {}
             }
         }

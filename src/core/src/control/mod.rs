@@ -8,8 +8,12 @@
 //! | `confirm`, `reads` | which revision a linearizable read may see |
 //! | `coordinator`, `transactions` | transactions over several shards, one pause at a time |
 //! | `requests`, `records` | grants, revokes, compactions: records that take effect on every executor |
+//! | `compactions` | those that are in force, and those whose revision is not visible yet |
+//! | `checkpoint` | when one is due, and its steps |
 //! | `expiry` | leases run out on the open primary |
 
+mod checkpoint;
+mod compactions;
 mod confirm;
 mod coordinator;
 mod entries;
@@ -23,7 +27,7 @@ pub mod succession;
 mod transactions;
 
 use crate::clock::{Counter, Opens, Reign};
-use crate::executor::effect::{Event, ExecutorId};
+use crate::executor::effect::ExecutorId;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
 use crate::executor::Config;
@@ -32,7 +36,10 @@ use crate::lease::LeaseTable;
 use crate::peer::PeerMessage;
 use crate::random::Random;
 use crate::time::Instant;
-use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision};
+use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision, Term};
+pub use checkpoint::CheckpointPolicy;
+use checkpoint::Checkpoints;
+use compactions::Compactions;
 use confirm::Confirmations;
 use coordinator::Coordinator;
 use entries::Applying;
@@ -43,11 +50,13 @@ use std::sync::Arc;
 use succession::{Ends, Succession};
 
 /// What the control executor starts from: the control state of a checkpoint, or nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ControlStart {
     pub visible: Revision,
     pub opens: Opens,
     pub compacted: Revision,
+    /// Compactions above `visible`.
+    pub compactions: Vec<Revision>,
     /// Live leases: (id, time to live in seconds, index of the grant).
     pub leases: Vec<(LeaseId, i64, Index)>,
 }
@@ -62,6 +71,7 @@ pub struct Control {
     reign: Option<Arc<dyn Reign>>,
     shards: Option<u32>,
     leader: Option<MemberId>,
+    told_term: Term,
     /// Ends that this member's executors report, for each member that asked.
     ends: BTreeMap<MemberId, (crate::clock::Epoch, Ends)>,
     applying: Applying,
@@ -71,7 +81,8 @@ pub struct Control {
     requests: Requests,
     random: Random,
     leases: LeaseTable,
-    compacted: Revision,
+    compactions: Compactions,
+    checkpoints: Checkpoints,
     /// What was broadcast last.
     shown: Revision,
 }
@@ -82,6 +93,7 @@ impl Control {
         let visible = start.visible.max(Revision::EMPTY);
         let patience_ticks = u32::try_from(config.election_ticks).expect("election ticks are few");
         let random = Random::new(config.seed);
+        let checkpoints = Checkpoints::new(config.checkpoint, visible, group.place.cut.index);
         let mut leases = LeaseTable::new(config.lease_ttl_min_seconds);
         for (lease, ttl_seconds, index) in start.leases {
             leases.restore(lease, ttl_seconds, index, now);
@@ -89,20 +101,22 @@ impl Control {
         Control {
             succession: Succession::new(config.member, config.voters.len(), patience_ticks),
             confirmations: Confirmations::new(config.seed),
-            applying: Applying::new(group.end().1.min(group.commit())),
+            applying: Applying::default(),
             config,
             group,
             counter: Counter::new(visible, start.opens),
             reign: None,
             shards: None,
             leader: None,
+            told_term: Term(0),
             ends: BTreeMap::new(),
             coordinator: Coordinator::default(),
             adoptions: Adoptions::default(),
             requests: Requests::default(),
             random,
             leases,
-            compacted: start.compacted,
+            compactions: Compactions::new(start.compacted, start.compactions),
+            checkpoints,
             shown: visible,
         }
     }
@@ -126,7 +140,7 @@ impl Control {
     /// The control group's commit and applied index.
     #[must_use]
     pub fn indices(&self) -> (u64, u64) {
-        (self.group.commit().0, self.applying.applied().0)
+        (self.group.commit().0, self.applied().0)
     }
 
     /// Whether something here waits for the visible revision to move.
@@ -150,6 +164,7 @@ impl Control {
         self.perform(actions, now, out);
         self.expire_questions(now, out);
         self.expire_leases(now, out);
+        self.tick_checkpoints(out);
     }
 
     /// Looks for what changed since the last look: the role, the window, what waits for either.
@@ -212,6 +227,10 @@ impl Control {
             Message::Gathered { round, part } => self.gathered(from, round, part, out),
             Message::Keys { request, keys } => self.take_keys(request, keys, now, out),
             Message::Adopted { index } => self.adopted(index, out),
+            Message::LogGrown { bytes } => self.note_log_growth(bytes),
+            Message::CheckpointPrepared { cuts } => self.checkpoint_prepared(cuts, out),
+            Message::SliceTaken(slice) => self.slice_taken(slice, out),
+            Message::LogsCut(floors) => self.logs_cut(floors, out),
             _ => unreachable!("executor {from} sends the control executor what it never sends: {message:?}"),
         }
     }
@@ -229,10 +248,10 @@ impl Control {
             _ => Vec::new(),
         };
         self.perform(actions, now, out);
-        if self.group.leader() != self.leader {
-            self.leader = self.group.leader();
-            out.broadcast(&Message::Leader(self.leader));
-            out.report(Event::Leader(self.leader));
+        let (leader, term) = (self.group.leader(), self.group.term());
+        if (leader, term) != (self.leader, self.told_term) {
+            (self.leader, self.told_term) = (leader, term);
+            out.broadcast(&Message::Leader { leader, term });
         }
         if leads && self.shards.is_none() {
             self.propose_shards();

@@ -51,7 +51,7 @@ impl Control {
         {
             out.send(leader, PeerMessage::AskVisible { question });
         }
-        let (visible, applied) = (self.visible(), self.applying.applied());
+        let (visible, applied) = (self.visible(), self.applied());
         for (asker, visible) in self.confirmations.reached(visible, applied) {
             self.tell_confirmed(asker, Ok(visible), now, out);
         }
@@ -84,7 +84,7 @@ impl Control {
                 out.tell(executor, Message::Confirmed { round, result });
             }
             (Asker::Member { member, question }, result) => {
-                let seen = result.ok().map(|visible| (visible, self.applying.applied()));
+                let seen = result.ok().map(|visible| (visible, self.applied()));
                 out.send(member, PeerMessage::Visible { question, seen });
             }
             (Asker::Control { request }, Ok(_)) => self.answer_confirmed(request, now, out),

@@ -108,7 +108,7 @@ impl Control {
     fn compact(&mut self, origin: Origin, at: Revision, out: &mut Outbox) {
         let Some(reign) = &self.reign else { return };
         let newest = reign.newest();
-        if at <= self.compacted {
+        if at <= self.compactions.newest() {
             out.reply(Reply { revision: newest, origin, result: Err(UserError::Compacted) });
         } else if at > newest {
             out.reply(Reply { revision: newest, origin, result: Err(UserError::FutureRevision) });
@@ -125,7 +125,7 @@ impl Control {
         {
             let (at, origins) = first.remove_entry();
             for origin in origins {
-                if at <= self.compacted {
+                if at <= self.compactions.newest() {
                     out.answer(origin, Err(UserError::Compacted));
                     continue;
                 }

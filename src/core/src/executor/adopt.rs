@@ -1,13 +1,13 @@
 //! Control records that are committed take effect on every executor, in the order of the control group's log.
 
 use super::Executor;
-use super::effect::CONTROL_EXECUTOR;
+use super::effect::{CONTROL_EXECUTOR, Event};
 use super::message::Message;
 use crate::control::record::Record;
-use campanile_storage::ids::{Index, MemberId};
+use campanile_storage::ids::{Index, MemberId, Term};
 
 /// Steps of a slice of compaction: far below 1 ms.
-const COMPACT_STEPS: usize = 1024;
+const COMPACT_STEPS: usize = 128;
 
 impl Executor {
     pub(super) fn adopt(&mut self, index: Index, records: &[Record]) {
@@ -37,14 +37,18 @@ impl Executor {
         }
     }
 
-    /// One slice of the physical work of a compaction. Says whether more is left.
+    /// One slice of the physical work of a compaction; none while a checkpoint is written. Says whether more is left.
     pub(super) fn compact_slice(&mut self) -> bool {
+        if self.checkpointing.holds_versions {
+            return false;
+        }
         self.shards.values_mut().fold(false, |more, shard| !shard.store.compact_slice(COMPACT_STEPS) | more)
     }
 
     /// Another member leads the control group now, or nobody does.
-    pub(super) fn follow_leader(&mut self, leader: Option<MemberId>) {
+    pub(super) fn follow_leader(&mut self, leader: Option<MemberId>, term: Term) {
         self.leader = leader;
+        self.out.report(Event::Leader { leader, term });
         if leader.is_some_and(|leader| leader != self.config.member) {
             self.retry_held();
         }

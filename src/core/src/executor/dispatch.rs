@@ -12,6 +12,7 @@ impl Executor {
             Message::Answer { origin, result } => self.out.answer(origin, result),
             Message::Find { origin, at, needs } => self.find(origin, at, needs),
             Message::Found { origin, found } => self.found(origin, found),
+            Message::Peer { from, message } => self.take_peer(from, message, now),
             Message::HashAsk { origin, shard, at, compacted, after } => {
                 self.hash_part(origin, shard, at, compacted, after);
             }
@@ -38,7 +39,13 @@ impl Executor {
             Message::WindowMoved => self.refresh_visible(),
             Message::Shards(total) => self.host_shards(total, now),
             Message::Adopt { index, records } => self.adopt(index, &records),
-            Message::Leader(leader) => self.follow_leader(leader),
+            Message::Leader { leader, term } => self.follow_leader(leader, term),
+
+            Message::PrepareCheckpoint => self.prepare_checkpoint(),
+            Message::TakeSlice(wanted) => self.take_slice(wanted),
+            Message::CutLogs { cuts } => self.cut_logs(&cuts),
+            Message::CheckpointLive { revision, groups } => self.checkpoint_is_live(revision, groups),
+            Message::CheckpointGivenUp => self.checkpoint_is_given_up(),
 
             Message::Control { .. }
             | Message::Confirm { .. }
@@ -48,6 +55,10 @@ impl Executor {
             | Message::Fenced { .. }
             | Message::Lost { .. }
             | Message::Committed { .. }
+            | Message::LogGrown { .. }
+            | Message::CheckpointPrepared { .. }
+            | Message::SliceTaken(_)
+            | Message::LogsCut(_)
             | Message::Adopted { .. } => {
                 assert_eq!(self.config.executor, CONTROL_EXECUTOR, "only the control executor is told so");
                 let control = self.control.as_mut().expect("the control executor hosts the control group");

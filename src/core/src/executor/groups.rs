@@ -50,6 +50,10 @@ impl Batches {
 
 impl Executor {
     pub(super) fn take_peer(&mut self, from: MemberId, message: PeerMessage, now: Instant) {
+        let host = message.group().shard().map_or(CONTROL_EXECUTOR, |shard| self.config.host(shard));
+        if host != self.config.executor {
+            return self.out.tell(host, Message::Peer { from, message });
+        }
         let shard = match message.group().shard() {
             None => {
                 if let Some(control) = &mut self.control {
@@ -165,6 +169,7 @@ impl Executor {
         self.batches.gathering += 1;
         self.batches.under_way = true;
         let appends = std::mem::take(&mut self.batches.appends);
+        self.checkpointing.note_growth(&appends);
         self.out.push(Effect::Persist { batch, appends });
     }
 

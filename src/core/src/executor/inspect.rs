@@ -72,7 +72,7 @@ impl Executor {
             at if at > self.visible => Err(UserError::FutureRevision),
             at if at.0 > 0 && at < self.compacted => Err(UserError::Compacted),
             _ if self.hashes.under_way.len() >= HASHES_MAX => Err(UserError::TooManyRequests),
-            at if at.0 <= 0 => Ok(self.visible),
+            Revision(0) => Ok(self.visible),
             at => Ok(at),
         };
         match result {
@@ -82,7 +82,8 @@ impl Executor {
     }
 
     fn begin_hash(&mut self, origin: Origin, at: Revision) {
-        let shards = self.shards_total.unwrap_or(0) as usize;
+        // As etcd: at a negative revision there is nothing, and nothing to refuse.
+        let shards = if at.0 < 0 { 0 } else { self.shards_total.unwrap_or(0) as usize };
         let hashing = Hashing {
             at,
             compacted: self.compacted,

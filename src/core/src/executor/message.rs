@@ -1,8 +1,10 @@
 //! What executors of one member say to each other. Delivered in order between any two, never lost.
 
+use super::checkpoint::{SliceTaken, SliceWanted};
 use super::effect::{ExecutorId, Origin};
 use super::inspect::HashPart;
 use super::transact::Part;
+use crate::checkpoint::GroupCut;
 use crate::clock::counter::Committed;
 use crate::clock::opens::Open;
 use crate::clock::{Change, Epoch, Reign};
@@ -10,11 +12,14 @@ use crate::control::record::Record;
 use crate::control::succession::Ends;
 use crate::error::UserError;
 use crate::evaluate::{Found, Need};
+use crate::peer::PeerMessage;
 use crate::request::{Operation, Request};
 use crate::response::Response;
 use crate::watch::{FromShard, ToShard};
 use bytes::Bytes;
-use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Position, Revision, ShardId};
+use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Position, Revision, ShardId, Term};
+use campanile_storage::log::{Cut, Floors};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -32,6 +37,9 @@ pub enum Message {
     HashPart { origin: Origin, part: Option<HashPart> },
     /// The answer to a request that another executor took from the network.
     Answer { origin: Origin, result: Result<Response, UserError> },
+
+    /// Another member says something that concerns a group hosted there.
+    Peer { from: MemberId, message: PeerMessage },
 
     // ---- asking the control executor ----
     /// A request that the control executor answers, or a transaction over several shards.
@@ -73,6 +81,21 @@ pub enum Message {
     /// The window moved; look at it again.
     WindowMoved,
 
+    // ---- checkpoints ----
+    /// The log of the executor that says so has grown.
+    LogGrown { bytes: u64 },
+    /// A checkpoint begins: say where the groups' logs may be cut.
+    PrepareCheckpoint,
+    CheckpointPrepared { cuts: Vec<(GroupId, GroupCut)> },
+    TakeSlice(SliceWanted),
+    SliceTaken(SliceTaken),
+    /// The checkpoint's file is durable: say where the groups' logs begin from now on.
+    CutLogs { cuts: Arc<BTreeMap<GroupId, Cut>> },
+    LogsCut(Floors),
+    /// The checkpoint is live.
+    CheckpointLive { revision: Revision, groups: Arc<Floors> },
+    CheckpointGivenUp,
+
     // ---- watches ----
     ToShard { shard: ShardId, message: ToShard },
     FromShard(FromShard),
@@ -83,6 +106,6 @@ pub enum Message {
     /// Records of one entry are committed and take effect.
     Adopt { index: Index, records: Arc<Vec<Record>> },
     Adopted { index: Index },
-    /// Who leads the control group, as far as this member knows.
-    Leader(Option<MemberId>),
+    /// Who leads the control group, as far as this member knows, and its term.
+    Leader { leader: Option<MemberId>, term: Term },
 }

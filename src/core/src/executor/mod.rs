@@ -15,11 +15,13 @@
 //! | `groups` | drives the Raft groups: collects, applies, persists |
 //! | `adopt` | control records take effect |
 //! | `watching` | watch streams, and the watchers of shards |
+//! | `checkpoint` | this executor's part in a checkpoint |
 //! | `inspect` | status, members, hashes |
 //! | `dispatch` | hands messages to these |
 //! | `reigns` | wins, serves and gives up groups as the control executor says |
 
 mod adopt;
+pub mod checkpoint;
 mod dispatch;
 pub mod effect;
 mod groups;
@@ -34,9 +36,10 @@ pub(crate) mod transact;
 pub mod watching;
 pub(crate) mod write;
 
+use crate::checkpoint::Meta;
 use crate::clock::{Epoch, Opens, Reign};
 use crate::codec::Malformed;
-use crate::control::{Control, ControlStart};
+use crate::control::{CheckpointPolicy, Control, ControlStart};
 use crate::evaluate::Limits;
 use crate::group::{Group, GroupConfig, GroupStart};
 use crate::lease::LiveLeases;
@@ -44,11 +47,14 @@ use crate::response::Member;
 use crate::shard::Shard;
 use crate::time::Instant;
 use crate::watch::StreamLimits;
-use campanile_storage::ids::{GroupId, MemberId, Revision, ShardId};
-use campanile_storage::store::Store;
+use campanile_storage::checkpoint::Header;
+use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision, ShardId};
+use campanile_storage::store::{Store, UNCOMPACTED};
+use checkpoint::Checkpointing;
 use effect::{CONTROL_EXECUTOR, Effect, ExecutorId, Input};
 use groups::Batches;
 use inspect::Hashes;
+use message::Message;
 use outbox::Outbox;
 use read::Reads;
 use replies::Replies;
@@ -79,6 +85,8 @@ pub struct Config {
     /// What a request may ask for at most.
     pub limits: Limits,
     pub stream_limits: StreamLimits,
+    /// When a checkpoint is due.
+    pub checkpoint: CheckpointPolicy,
     pub seed: u64,
     /// Makes the shared memory of a reign.
     pub reign: fn(Epoch, Revision) -> Arc<dyn Reign>,
@@ -109,7 +117,7 @@ impl Config {
 }
 
 /// What an executor starts from: what recovery found, or nothing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Start {
     /// The revision of the checkpoint that the stores come from; 0 if there is none.
     pub visible: Revision,
@@ -117,10 +125,45 @@ pub struct Start {
     /// The number of shards, if the checkpoint knows it.
     pub shards: Option<u32>,
     pub compacted: Revision,
+    /// Compactions above that, in force once their revision is visible.
+    pub compactions: Vec<Revision>,
     /// The groups hosted here for which anything was found.
     pub groups: HashMap<GroupId, GroupStart>,
     pub stores: HashMap<ShardId, Store>,
-    pub leases: Vec<(campanile_storage::ids::LeaseId, i64, campanile_storage::ids::Index)>,
+    /// Live leases: (id, time to live in seconds, index of the grant).
+    pub leases: Vec<(LeaseId, i64, Index)>,
+}
+
+impl Default for Start {
+    /// Nothing was found.
+    fn default() -> Start {
+        Start {
+            visible: Revision(0),
+            opens: Opens::default(),
+            shards: None,
+            compacted: UNCOMPACTED,
+            compactions: Vec::new(),
+            groups: HashMap::new(),
+            stores: HashMap::new(),
+            leases: Vec::new(),
+        }
+    }
+}
+
+impl Start {
+    /// From a checkpoint; the groups and stores that are hosted here come with it.
+    #[must_use]
+    pub fn from_checkpoint(header: &Header, meta: &Meta) -> Start {
+        Start {
+            visible: header.revision,
+            opens: meta.opens.clone(),
+            shards: Some(header.shards),
+            compacted: meta.compacted,
+            compactions: meta.compactions.clone(),
+            leases: meta.leases.clone(),
+            ..Start::default()
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -143,6 +186,7 @@ pub struct Executor {
     compacted: Revision,
     /// Compactions whose revision is not visible here yet.
     compactions: VecDeque<Revision>,
+    checkpointing: Checkpointing,
     batches: Batches,
     replies: Replies,
     reads: Reads,
@@ -161,6 +205,8 @@ impl Executor {
     #[must_use]
     pub fn new(config: Config, mut start: Start, now: Instant) -> Executor {
         let visible = start.visible.max(Revision::EMPTY);
+        let mut checkpointing = Checkpointing::default();
+        start.groups.values().for_each(|group| checkpointing.note_found(&group.entries));
         let mut leases = LiveLeases::default();
         start.leases.iter().for_each(|&(lease, _, index)| leases.insert(lease, index));
         let control = (config.executor == CONTROL_EXECUTOR).then(|| {
@@ -170,6 +216,7 @@ impl Executor {
                 visible,
                 opens: start.opens.clone(),
                 compacted: start.compacted,
+                compactions: start.compactions.clone(),
                 leases: start.leases,
             };
             Control::new(config.clone(), group, control_start, now)
@@ -193,7 +240,8 @@ impl Executor {
             hashes: Hashes::default(),
             watching: Watching::Early(Vec::new()),
             woken_at: visible,
-            compactions: VecDeque::new(),
+            compactions: start.compactions.into(),
+            checkpointing,
             unclaimed: (start.groups, start.stores),
             out: Outbox::new(config.executor, config.executors),
             config,
@@ -213,6 +261,11 @@ impl Executor {
             Input::Message { from, message } => self.take_message(from, message, now),
             Input::Peer { from, message } => self.take_peer(from, message, now),
             Input::Persisted { batch } => self.persisted(batch),
+            Input::CheckpointStep { done } => {
+                let control = self.control.as_mut().expect("checkpoints are written by the control executor");
+                control.checkpoint_step(done, &mut self.out);
+            }
+            Input::LogCut(floors) => self.out.tell(CONTROL_EXECUTOR, Message::LogsCut(floors)),
             Input::Tick => self.tick(now),
         }
     }
@@ -259,12 +312,19 @@ impl Executor {
         for shard in self.shards.values_mut() {
             shard.group.tick();
         }
+        self.report_growth();
         if let Some(control) = &mut self.control {
             control.tick(now, &mut self.out);
         }
         self.expire_held();
         self.notify_streams(now);
         self.release_memory();
+    }
+
+    /// Whether this is the executor of the control group.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.control.is_some()
     }
 
     /// What the member may show now.

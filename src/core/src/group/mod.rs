@@ -10,4 +10,4 @@ mod node;
 mod storage;
 pub mod wire;
 
-pub use node::{CONFIGURATION, Collected, CommittedEntry, Group, GroupConfig, GroupStart, NORMAL, Role};
+pub use node::{CONFIGURATION, Collected, CommittedEntry, Group, GroupConfig, GroupStart, NORMAL, Place, Role};

@@ -42,7 +42,16 @@ pub struct GroupStart {
     pub cut: Cut,
     /// The newest fence up to the cut.
     pub fence: Fence,
+    /// The voters at the cut; none if the group begins here, with those of the cluster.
+    pub voters: Vec<MemberId>,
     pub entries: Vec<Entry>,
+}
+
+/// A place in a group's log: the last entry before it, and the newest fence up to there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub cut: Cut,
+    pub fence: Fence,
 }
 
 /// An entry that is committed, in log order.
@@ -82,8 +91,8 @@ pub struct Group {
     id: GroupId,
     raw: RawNode<GroupStorage>,
     hard_state: HardState,
-    /// The newest fence among the entries handed out.
-    pub fence: Fence,
+    /// Behind the newest entry that was applied. Whoever applies entries moves it on.
+    pub place: Place,
     /// Commit indexes as they were noticed, each with the group's term then; the front is handed out first.
     commits: VecDeque<(Index, Term)>,
     unpersisted: VecDeque<Unpersisted>,
@@ -110,7 +119,8 @@ impl Group {
         raft_config.pre_vote = true;
         raft_config.check_quorum = is_control;
         raft_config.batch_append = true;
-        let voters: Vec<u64> = config.voters.iter().map(|voter| voter.0).collect();
+        let voters = if start.voters.is_empty() { &config.voters } else { &start.voters };
+        let voters: Vec<u64> = voters.iter().map(|voter| voter.0).collect();
         let conf_state = ConfState::from((voters, Vec::new()));
         let HardState { term, vote, commit } = start.hard_state;
         let mut hard_state = raft::eraftpb::HardState::default();
@@ -127,7 +137,7 @@ impl Group {
             id,
             raw,
             hard_state: start.hard_state,
-            fence: start.fence,
+            place: Place { cut: start.cut, fence: start.fence },
             commits,
             unpersisted: VecDeque::new(),
             uncommitted: VecDeque::new(),
@@ -153,6 +163,14 @@ impl Group {
             StateRole::Follower => Role::Follower,
             StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
         }
+    }
+
+    /// Who votes in the group now.
+    #[must_use]
+    pub fn voters(&self) -> Vec<MemberId> {
+        let mut voters: Vec<_> = self.raw.raft.prs().conf().voters().ids().iter().map(MemberId).collect();
+        voters.sort_unstable();
+        voters
     }
 
     #[must_use]

@@ -10,9 +10,10 @@ use crate::clock::fragment::{self, DataEntry, FragmentBatch};
 use crate::clock::{Change, Epoch, Opens, Reign};
 use crate::clock::counter::Committed;
 use crate::codec::Malformed;
-use crate::group::{CommittedEntry, Group, Role};
+use crate::group::{CommittedEntry, Group, Place, Role};
 use crate::watch::ShardWatches;
 use campanile_storage::ids::{Index, MemberId, Position, Revision, ShardId, Term};
+use campanile_storage::log::Cut;
 use campanile_storage::store::Store;
 pub use in_flight::InFlight;
 use staging::Staging;
@@ -113,9 +114,9 @@ impl Shard {
     pub fn serve(&mut self, epoch: Epoch, base: Revision, opens: &Opens) {
         self.integrate(base, opens);
         self.staging.clear();
-        let term = self.group.fence.term;
-        assert_eq!(self.group.fence.epoch, epoch, "a reign is served behind its own fence");
-        self.serving = Some((epoch, term));
+        let fence = self.group.place.fence;
+        assert_eq!(fence.epoch, epoch, "a reign is served behind its own fence");
+        self.serving = Some((epoch, fence.term));
         self.winning = None;
     }
 
@@ -204,18 +205,20 @@ impl Shard {
     ) -> Result<Applied, Malformed> {
         let mut applied = Applied::default();
         for CommittedEntry { entry, in_own_term } in entries {
+            let before = self.group.place;
+            self.group.place.cut = Cut { index: entry.index, term: entry.term };
             if entry.payload.is_empty() {
                 continue;
             }
             match fragment::decode(entry.payload)? {
                 DataEntry::Fence(epoch) => {
-                    self.group.fence.pass(epoch, entry.term);
+                    self.group.place.fence.pass(epoch, entry.term);
                     if self.winning == Some((epoch, Some(entry.term))) && self.group.term() == entry.term {
                         applied.fenced = Some(epoch);
                     }
                 }
                 DataEntry::Fragments(epoch, fragments) => {
-                    if !self.group.fence.admits(epoch, entry.term) {
+                    if !before.fence.admits(epoch, entry.term) {
                         continue;
                     }
                     let own = self.serving.is_some_and(|(serving, _)| serving == epoch);
@@ -223,7 +226,7 @@ impl Shard {
                         if fragment.revision <= visible || opens.is_void(epoch, fragment.revision) {
                             continue;
                         }
-                        let committed = self.staging.insert(epoch, fragment, in_own_term);
+                        let committed = self.staging.insert(epoch, fragment, in_own_term, before);
                         if !own {
                             applied.committed.push(committed);
                         }
@@ -256,6 +259,13 @@ impl Shard {
                 apply(store, fragment.revision, change);
             }
         });
+    }
+
+    /// Where a checkpoint at the visible revision may cut the group's log: just before the first entry of which something
+    /// is staged. Everything up to there is visible, or void.
+    #[must_use]
+    pub fn cut(&self) -> Place {
+        self.staging.first_place().unwrap_or(self.group.place)
     }
 
     /// Fragments that are committed and not yet in the index, in bytes of keys and values.

@@ -3,6 +3,7 @@
 
 use crate::clock::counter::Committed;
 use crate::clock::{Change, Epoch, Fragment, Opens};
+use crate::group::Place;
 use campanile_storage::ids::Revision;
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 struct Staged {
     fragment: Fragment,
     in_own_term: bool,
+    /// Just before its entry.
+    before: Place,
 }
 
 #[derive(Debug, Default)]
@@ -23,10 +26,10 @@ impl Staging {
     ///
     /// # Panics
     /// If the fragment is staged already: a log brings each once.
-    pub fn insert(&mut self, epoch: Epoch, fragment: Fragment, in_own_term: bool) -> Committed {
+    pub fn insert(&mut self, epoch: Epoch, fragment: Fragment, in_own_term: bool, before: Place) -> Committed {
         let committed = committed(epoch, &fragment, in_own_term);
         self.bytes += bytes_of(&fragment);
-        let before = self.fragments.insert((fragment.revision, epoch), Staged { fragment, in_own_term });
+        let before = self.fragments.insert((fragment.revision, epoch), Staged { fragment, in_own_term, before });
         assert!(before.is_none(), "two fragments of revision {} in epoch {epoch}", committed.revision);
         committed
     }
@@ -66,6 +69,12 @@ impl Staging {
     pub fn report(&self) -> Vec<Committed> {
         let staged = self.fragments.iter();
         staged.map(|(&(_, epoch), staged)| committed(epoch, &staged.fragment, staged.in_own_term)).collect()
+    }
+
+    /// Just before the first entry of which something is staged. Revisions of different reigns do not stand in the order
+    /// of the log, so all are looked at.
+    pub fn first_place(&self) -> Option<Place> {
+        self.fragments.values().map(|staged| staged.before).min_by_key(|place| place.cut.index)
     }
 
     pub fn bytes(&self) -> usize {

@@ -2,16 +2,17 @@
 
 use super::disk::Disk;
 use campanile_core::clock::AtomicReign;
+use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
-use campanile_core::executor::effect::{Effect, Input, Ticket};
+use campanile_core::executor::effect::{Effect, FileWork, Input, Ticket};
 use campanile_core::executor::message::Message;
 use campanile_core::executor::{Config, Executor, Start};
 use campanile_core::peer::PeerMessage;
 use campanile_core::request::Request;
 use campanile_core::time::Instant;
 use campanile_core::watch::StreamLimits;
-use campanile_storage::ids::{GroupId, MemberId, Revision};
-use campanile_storage::log::Update;
+use campanile_storage::ids::{GroupId, MemberId, Revision, ShardId};
+use campanile_storage::log::{Cut, Floors, Update};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ pub struct Member {
     pub queues: BTreeMap<(u16, u16), VecDeque<Message>>,
     /// The batch that each executor's disk is writing.
     pub writing: BTreeMap<u16, (u64, Vec<Update>)>,
+    /// Work on a checkpoint that is under way, and the log cuts that executors wait for.
+    pub work: Option<FileWork>,
+    pub cutting: BTreeMap<u16, Vec<(GroupId, Cut)>>,
     pub disk: Disk,
     /// The highest revision shown in this life.
     pub shown: Revision,
@@ -43,7 +47,9 @@ impl Member {
             executors: Vec::new(),
             queues: BTreeMap::new(),
             writing: BTreeMap::new(),
-            disk: Disk::default(),
+            work: None,
+            cutting: BTreeMap::new(),
+            disk: Disk::new(id.0),
             shown: Revision::EMPTY,
             incarnation: 0,
         }
@@ -56,8 +62,12 @@ impl Member {
     /// Starts from what the disk holds.
     pub fn start(&mut self, seed: u64, voters: &[MemberId], executors: u16, shards: u32, now: Instant) {
         self.incarnation += 1;
-        self.shown = Revision::EMPTY;
-        let mut groups = self.disk.recover();
+        let (start, mut groups, mut stores) = self.disk.recover();
+        self.shown = Revision::EMPTY.max(start.visible);
+        // Frequent checkpoints in some lives, rare ones or none in others. Several members need more than that: one that
+        // lags may miss what the others have cut.
+        let transactions = if voters.len() == 1 { 1 << (seed % 9) } else { u64::MAX };
+        let policy = CheckpointPolicy { transactions, log_bytes: 1 };
         for executor in 0..executors {
             let config = Config {
                 executor,
@@ -71,13 +81,25 @@ impl Member {
                 lease_ttl_min_seconds: 2,
                 limits: Limits { txn_operations_max: 128 },
                 stream_limits: StreamLimits::default(),
+                checkpoint: policy,
                 seed: seed ^ self.incarnation << 8 ^ self.id.0 << 40,
                 reign: |epoch, base| Arc::new(AtomicReign::new(epoch, base)),
             };
             let hosted = |group: &GroupId| group.shard().map_or(0, |shard| config.host(shard)) == executor;
             let (here, elsewhere) = groups.into_iter().partition(|(group, _)| hosted(group));
             groups = elsewhere;
-            self.executors.push(Executor::new(config, Start { groups: here, ..Start::default() }, now));
+            let placed = |shard: &ShardId| config.host(*shard) == executor;
+            let (stores_here, stores_elsewhere) = stores.into_iter().partition(|(shard, _)| placed(shard));
+            stores = stores_elsewhere;
+            let start = Start {
+                opens: start.opens.clone(),
+                compactions: start.compactions.clone(),
+                leases: start.leases.clone(),
+                groups: here,
+                stores: stores_here,
+                ..start
+            };
+            self.executors.push(Executor::new(config, start, now));
         }
     }
 
@@ -85,6 +107,11 @@ impl Member {
     pub fn crash(&mut self, keep_writing: bool) {
         self.executors.clear();
         self.queues.clear();
+        self.cutting.clear();
+        if let Some(work) = self.work.take().filter(|_| keep_writing) {
+            self.disk.work(work, false);
+        }
+        self.disk.crash();
         for (_, (_, updates)) in std::mem::take(&mut self.writing) {
             if keep_writing {
                 self.disk.write(&updates);
@@ -106,6 +133,14 @@ impl Member {
                     let before = self.writing.insert(executor, (batch, appends));
                     assert!(before.is_none(), "two batches under way");
                 }
+                Effect::Checkpoint(work) => {
+                    assert!(self.work.is_none(), "one step of work is under way at a time");
+                    self.work = Some(work);
+                }
+                Effect::CutLog(cuts) => {
+                    self.cutting.insert(executor, cuts);
+                }
+                Effect::ReleaseLog(floors) => self.disk.release(&hosted(&floors, executor, self.executors.len())),
                 Effect::Tell { to, message } => self.queues.entry((executor, to)).or_default().push_back(message),
                 Effect::Send { to, message } => outside.push(Outside::Send { to, message }),
                 Effect::Respond { ticket, result } => outside.push(Outside::Respond { ticket, result }),
@@ -121,7 +156,14 @@ impl Member {
         outside
     }
 
-    pub fn request(&mut self, executor: u16, ticket: Ticket, request: Request, relayed: bool, now: Instant) -> Vec<Outside> {
+    pub fn request(
+        &mut self,
+        executor: u16,
+        ticket: Ticket,
+        request: Request,
+        relayed: bool,
+        now: Instant,
+    ) -> Vec<Outside> {
         self.step(executor, Input::Request { ticket, request, relayed }, now)
     }
 
@@ -142,9 +184,35 @@ impl Member {
         self.step(executor, Input::Persisted { batch }, now)
     }
 
+    /// Does the step of work on a checkpoint that is under way.
+    pub fn complete_work(&mut self, fails: bool, now: Instant) -> Vec<Outside> {
+        let work = self.work.take().expect("chosen because there is some");
+        let done = self.disk.work(work, fails);
+        self.step(0, Input::CheckpointStep { done }, now)
+    }
+
+    /// One executor's log says where its groups begin.
+    pub fn complete_cut(&mut self, executor: u16, now: Instant) -> Vec<Outside> {
+        let cuts = self.cutting.remove(&executor).expect("chosen among those there are");
+        let floors = self.disk.cut(&cuts);
+        self.step(executor, Input::LogCut(floors), now)
+    }
+
     /// The executor that hosts a group here.
     pub fn host(&self, group: GroupId) -> u16 {
-        let executors = u32::try_from(self.executors.len()).expect("few");
-        group.shard().map_or(0, |shard| u16::try_from(shard.0 % executors).expect("few"))
+        host(group, self.executors.len())
     }
+}
+
+fn host(group: GroupId, executors: usize) -> u16 {
+    let executors = u32::try_from(executors).expect("few");
+    group.shard().map_or(0, |shard| u16::try_from(shard.0 % executors).expect("few"))
+}
+
+fn hosted(floors: &Floors, executor: u16, executors: usize) -> Floors {
+    floors
+        .iter()
+        .filter(|&(&group, _)| host(group, executors) == executor)
+        .map(|(&group, &state)| (group, state))
+        .collect()
 }

@@ -154,7 +154,8 @@ impl Simulation {
             1..3 => self.ask(member),
             3..8 => self.deliver_from_network(faults),
             8..12 => self.deliver_within(member),
-            _ => self.complete_write(member),
+            12..15 => self.complete_write(member),
+            _ => self.complete_work(member, faults),
         }
     }
 
@@ -216,6 +217,18 @@ impl Simulation {
         }
     }
 
+    /// Does what is under way of a checkpoint.
+    fn complete_work(&mut self, member: usize, faults: Faults) {
+        let fails = faults.crashes && self.random.below(50) == 0;
+        if self.members[member].work.is_some() {
+            let outside = self.members[member].complete_work(fails, self.now);
+            self.perform(member, outside);
+        } else if let Some(&executor) = self.members[member].cutting.keys().next() {
+            let outside = self.members[member].complete_cut(executor, self.now);
+            self.perform(member, outside);
+        }
+    }
+
     /// Delivers everything until nothing is under way.
     fn drain(&mut self) {
         let mut deliveries = 0;
@@ -223,11 +236,14 @@ impl Simulation {
             deliveries += 1;
             assert!(deliveries < 1_000_000, "seed {}: the cluster never comes to rest", self.seed);
             let busy = (0..self.members.len()).find(|&member| {
-                !self.members[member].queues.is_empty() || !self.members[member].writing.is_empty()
+                let member = &self.members[member];
+                let busy = !member.queues.is_empty() || !member.writing.is_empty();
+                busy || member.work.is_some() || !member.cutting.is_empty()
             });
             if let Some(member) = busy {
                 self.deliver_within(member);
                 self.complete_write(member);
+                self.complete_work(member, Faults::default());
             } else if let Some((from, to, message)) = self.network.pop() {
                 self.receive(from, to, message);
             } else {
