@@ -120,6 +120,15 @@ impl Registry {
         text.finish()
     }
 
+    /// What the member's stores take, and how much of it is not compacted, in bytes.
+    #[must_use]
+    pub fn store_bytes(&self) -> (u64, u64) {
+        let bytes = |gauge: &cells::Gauge| u64::try_from(gauge.get()).unwrap_or(0);
+        self.executors.iter().fold((0, 0), |(total, in_use), executor| {
+            (total + bytes(&executor.cells.store_bytes), in_use + bytes(&executor.cells.store_bytes_in_use))
+        })
+    }
+
     fn render_identity(&self, text: &mut Text) {
         let cluster_version = ETCD_VERSION.rsplit_once('.').map_or(ETCD_VERSION, |(major_minor, _)| major_minor);
         let member_id = format!("{:x}", self.identity.member_id);

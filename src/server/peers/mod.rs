@@ -87,22 +87,6 @@ pub struct Options {
     pub complaints: Complaints,
 }
 
-/// What one executor knows of one remote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteStats {
-    pub id: MemberId,
-    pub is_connected: bool,
-    /// On connections of either direction.
-    pub sent_bytes: u64,
-    pub received_bytes: u64,
-    /// Messages for which the queue was full, or that waited for a connection that failed.
-    pub dropped_messages: u64,
-    pub queued_bytes: usize,
-    pub relays_waiting: usize,
-    /// Of the last ping on this connection.
-    pub round_trip: Option<Duration>,
-}
-
 /// One executor's connections to all remotes. Dropping it closes them, and answers what waits.
 pub struct Peers {
     connections: Vec<Rc<Connection>>,
@@ -138,11 +122,6 @@ impl Peers {
             Some(connection) => connection.relay(&request, Box::new(done)),
             None => done(Err(RelayError::NotSent)),
         }
-    }
-
-    #[must_use]
-    pub fn stats(&self) -> Vec<RemoteStats> {
-        self.connections.iter().map(|connection| connection.stats()).collect()
     }
 
     /// None for who is no remote: a message may still be meant for a member that has left.

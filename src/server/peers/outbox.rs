@@ -27,6 +27,11 @@ pub struct Bound {
     pub frames: usize,
 }
 
+#[cfg(test)]
+impl Class {
+    pub const ALL: [Class; 3] = [Class::Urgent, Class::Requests, Class::Bulk];
+}
+
 impl Bound {
     /// For what is bounded by other means.
     pub const NONE: Bound = Bound { bytes: usize::MAX, frames: usize::MAX };

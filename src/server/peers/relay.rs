@@ -116,7 +116,7 @@ impl Relays {
         self.give_up(|_| true, |waiting| if waiting.frame < taken { RelayError::Lost } else { RelayError::NotSent });
     }
 
-    #[must_use]
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.waiting.borrow().len()
     }

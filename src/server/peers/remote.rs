@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use campanile_config::Url;
 use campanile_core::peer::PeerMessage;
@@ -23,7 +23,7 @@ use super::meter::Meter;
 use super::outbox::{Bound, Class, Outbox};
 use super::relay::{Done, RelayError, RelayRequest, Relays};
 use super::stream::{FrameReader, StreamError, write_all};
-use super::{Identity, Options, Remote, RemoteStats};
+use super::{Identity, Options, Remote};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -48,8 +48,6 @@ pub struct Connection {
     pings: Cell<u64>,
     /// The ping that has no pong yet, and when it was put in.
     ping: Cell<Option<(u64, Instant)>>,
-    round_trip: Cell<Option<Duration>>,
-    dropped: Cell<u64>,
 }
 
 /// Why the remote is not talked to.
@@ -78,8 +76,6 @@ impl Connection {
             attempts: Cell::new(0),
             pings: Cell::new(0),
             ping: Cell::new(None),
-            round_trip: Cell::new(None),
-            dropped: Cell::new(0),
         })
     }
 
@@ -94,7 +90,7 @@ impl Connection {
             let _travels = frame::put_message(buffer, message);
         });
         if put.is_err() {
-            self.count_dropped(1);
+            self.meter.not_sent(1);
         }
     }
 
@@ -127,30 +123,12 @@ impl Connection {
         }
     }
 
-    pub fn stats(&self) -> RemoteStats {
-        let cells = self.meter.cells();
-        RemoteStats {
-            id: self.remote,
-            is_connected: self.state.get() == State::Connected,
-            sent_bytes: cells.sent_bytes.get(),
-            received_bytes: cells.received_bytes.get(),
-            dropped_messages: self.dropped.get(),
-            queued_bytes: [Class::Urgent, Class::Requests, Class::Bulk]
-                .map(|class| self.outbox.bytes(class))
-                .iter()
-                .sum(),
-            relays_waiting: self.relays.len(),
-            round_trip: self.round_trip.get(),
-        }
-    }
-
     /// Forgets everything that waits. Requests are told what is known of their fate.
     pub fn abandon(&self) {
         let taken = self.outbox.taken(Class::Requests);
         let [urgent, _, bulk] = self.outbox.clear();
-        self.count_dropped(urgent + bulk);
+        self.meter.not_sent(urgent + bulk);
         self.ping.set(None);
-        self.round_trip.set(None);
         self.relays.abandon(taken);
     }
 
@@ -216,9 +194,7 @@ impl Connection {
                     && expected == number
                 {
                     self.ping.set(None);
-                    let round_trip = sent.elapsed();
-                    self.meter.round_trip(round_trip);
-                    self.round_trip.set(Some(round_trip));
+                    self.meter.round_trip(sent.elapsed());
                 }
             }
             Frame::AnswerPart { number, bytes } => {
@@ -231,11 +207,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    fn count_dropped(&self, messages: usize) {
-        self.dropped.set(self.dropped.get() + messages as u64);
-        self.meter.not_sent(messages);
     }
 
     /// This member's id and the remote's, as etcd prints them.
@@ -270,6 +241,24 @@ impl Connection {
             }
             Failure::Stream(error) => {
                 tracing::warn!(local_member_id, remote_peer_id, remote_peer_urls, error = %error, "lost a peer");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, Connection, State};
+    use crate::peers::tests::Snapshot;
+
+    impl Connection {
+        /// What tests look at.
+        pub fn snapshot(&self) -> Snapshot {
+            Snapshot {
+                is_connected: self.state.get() == State::Connected,
+                dropped_messages: self.meter.cells().sent_failures.get(),
+                queued_bytes: Class::ALL.iter().map(|class| self.outbox.bytes(*class)).sum(),
+                relays_waiting: self.relays.len(),
             }
         }
     }

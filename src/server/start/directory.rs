@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 /// The file that is locked, inside the data directory.
-const LOCK_FILE: &str = "LOCK";
+const LOCK_FILE: &str = "campanile.lock";
 /// Only the server's own user reads its data; etcd's mode too.
 const DIRECTORY_MODE: u32 = 0o700;
 const LOCK_FILE_MODE: u32 = 0o600;

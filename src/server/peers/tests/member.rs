@@ -17,11 +17,11 @@ use glommio::net::TcpListener;
 use glommio::timer::Timer;
 use glommio::{LocalExecutorBuilder, Placement, Task};
 
-use super::{CLUSTER, PATIENCE, question};
+use super::{CLUSTER, PATIENCE, Snapshot, question};
 use crate::metrics::{self, Registry};
 use crate::peers::{
     Acceptor, Answer, Complaints, Identity, Incoming, Options, Peers, RelayError, RelayRequest, RelayStatus, Remote,
-    RemoteStats, serve_peer,
+    serve_peer,
 };
 
 /// What a request asks of the member that it is sent on to.
@@ -122,13 +122,13 @@ impl Member {
         });
     }
 
-    pub fn stats(&self) -> RemoteStats {
+    pub fn stats(&self) -> Snapshot {
         let (sender, stats) = channel();
-        self.run(move |peers| sender.send(peers.stats().remove(0)).expect("the test waits"));
+        self.run(move |peers| sender.send(peers.connections[0].snapshot()).expect("the test waits"));
         stats.recv_timeout(PATIENCE).expect("the member answers")
     }
 
-    pub fn wait_for_stats(&self, what: &str, holds: impl Fn(&RemoteStats) -> bool) -> RemoteStats {
+    pub fn wait_for_stats(&self, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Snapshot {
         let start = Instant::now();
         loop {
             let stats = self.stats();
@@ -171,7 +171,10 @@ impl Member {
 
     pub fn request(&self) -> RelayRequest {
         match self.event() {
-            Event::Request(_, request) => request,
+            Event::Request(from, request) => {
+                assert_eq!(from, super::A);
+                request
+            }
             other => panic!("a request was expected: {other:?}"),
         }
     }

@@ -19,6 +19,15 @@ const B: MemberId = MemberId(0xb2);
 /// Far beyond what anything here takes, on a machine that is busy with other things too.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a member knows of its connection to a remote.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub is_connected: bool,
+    pub dropped_messages: u64,
+    pub queued_bytes: usize,
+    pub relays_waiting: usize,
+}
+
 /// An urgent message.
 fn question(question: u64) -> PeerMessage {
     PeerMessage::AskVisible { question }
