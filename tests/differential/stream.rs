@@ -22,7 +22,7 @@ use tonic::Status;
 use crate::history;
 
 /// How long an answer may take. A server that is silent longer has lost it.
-const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Requests that wait to be sent; the test sends one at a time.
 const REQUESTS_WAITING_MAX: usize = 16;
 
