@@ -40,6 +40,8 @@ pub(super) struct Stream {
     pub(super) asked: usize,
     /// Watches with a leg that wants to ask.
     pub(super) hungry: BTreeSet<i64>,
+    /// Watches that a compaction ended and that their client has not cancelled. Bounded like requests: by the client.
+    pub(super) ended: BTreeSet<i64>,
     /// The client asked how far the stream is, when the member showed this revision.
     pub(super) progress_wanted: Option<Revision>,
     pub(super) notice_due: Instant,
@@ -57,6 +59,7 @@ impl Stream {
             reserved_bytes: 0,
             asked: 0,
             hungry: BTreeSet::new(),
+            ended: BTreeSet::new(),
             progress_wanted: None,
             notice_due: now + notice_interval,
             notice_interval,
@@ -90,16 +93,21 @@ impl Stream {
             return Err(UserError::EmptyWatchRange);
         }
         if wish.watch_id == 0 {
-            while self.watches.contains_key(&self.next_id) {
+            while self.is_taken(self.next_id) {
                 self.next_id += 1;
             }
             self.next_id += 1;
             return Ok(self.next_id - 1);
         }
-        if self.watches.contains_key(&wish.watch_id) {
+        if self.is_taken(wish.watch_id) {
             return Err(UserError::DuplicateWatchId);
         }
         Ok(wish.watch_id)
+    }
+
+    /// A watch that a compaction ended keeps its id until its client cancels it, as etcd has it.
+    fn is_taken(&self, watch_id: i64) -> bool {
+        self.watches.contains_key(&watch_id) || self.ended.contains(&watch_id)
     }
 
     pub(super) fn refuse(&mut self, reason: UserError, visible: Revision) -> bool {

@@ -152,13 +152,21 @@ impl Streams {
     /// A client cancels a watch. One that is not there is not answered.
     pub fn cancel(&mut self, id: StreamId, watch_id: i64, visible: Revision, out: &mut Vec<StreamEffect>) {
         let canceled = WatchResponse { watch_id, revision: visible, canceled: true, ..WatchResponse::default() };
-        self.end_watch(id, watch_id, canceled, out);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.ended.remove(&watch_id) {
+            ready(stream.push(canceled), id, out);
+        } else {
+            self.end_watch(id, watch_id, canceled, out);
+        }
     }
 
     /// A client asks how far the stream is. It is answered once everything that the member shows now has been sent to
-    /// every watch, at once or later; of several questions that wait, the last counts. Without watches there is no answer.
+    /// every watch, at once or later; of several questions that wait, the last counts. Without watches, and while one
+    /// begins in the future, there is no answer, as in etcd.
     pub fn request_progress(&mut self, id: StreamId, visible: Revision, out: &mut Vec<StreamEffect>) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.watches.values().all(|watch| watch.wish.start <= visible)
+        {
             stream.progress_wanted = Some(visible);
             self.questions.insert(id);
             self.answer_questions(out);
@@ -214,6 +222,9 @@ impl Streams {
                         ..WatchResponse::default()
                     };
                     self.end_watch(route.stream, route.watch, canceled, out);
+                    if let Some(stream) = self.streams.get_mut(&route.stream) {
+                        stream.ended.insert(route.watch);
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::super::{CreateWatch, WatchEvent, WatchResponse};
 use crate::error::UserError;
 use campanile_storage::ids::{Position, Revision};
 use campanile_storage::store::KeyValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that ever happened, in order, each change with what was there at the revision before.
 #[derive(Default)]
@@ -21,6 +21,8 @@ struct Expectation {
 #[derive(Default)]
 pub struct Client {
     watches: BTreeMap<i64, Expectation>,
+    /// Ended by a compaction, and not cancelled by the client: the id is still taken.
+    compacted: BTreeSet<i64>,
     /// Creates and cancels that were sent and not answered.
     pub unanswered: Vec<CreateWatch>,
     pub events: usize,
@@ -46,8 +48,12 @@ impl Client {
             return;
         }
         if response.canceled {
+            if self.compacted.remove(&response.watch_id) {
+                return;
+            }
             let watch = self.watches.remove(&response.watch_id).expect("only a watch that is there is canceled");
             if response.compact_revision.0 > 0 {
+                self.compacted.insert(response.watch_id);
                 let next = watch.due(history, Revision::NEWEST).map_or(Revision::NEWEST, |due| due.mod_revision());
                 assert!(watch.from.max(watch.last.revision) < response.compact_revision && next.0 > 0);
             }
@@ -62,7 +68,7 @@ impl Client {
     fn created(&mut self, response: &WatchResponse, wish: CreateWatch) {
         if response.canceled {
             assert_eq!(response.watch_id, -1);
-            let taken = self.watches.contains_key(&wish.watch_id);
+            let taken = self.watches.contains_key(&wish.watch_id) || self.compacted.contains(&wish.watch_id);
             let reason = match response.cancel_reason {
                 Some(UserError::Compacted) => wish.start.0 < 0,
                 Some(UserError::EmptyWatchRange) => wish.keys.is_empty(),

@@ -188,6 +188,7 @@ fn progress_is_told_when_every_watch_has_everything() {
     bench.put("b", 3, 0);
     bench.step(0, 3);
     assert!(bench.take().is_none_or(|response| response.watch_id == 0));
+    bench.streams.request_progress(STREAM, Revision(3), &mut bench.out);
     bench.step(1, 3);
     let mut last = None;
     while let Some(response) = bench.take() {
