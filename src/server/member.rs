@@ -5,9 +5,9 @@ use crate::peers::{Complaints, Identity, Remote};
 use crate::rpc;
 use crate::runtime::executor::{self, Connections, Plan, Shared};
 use crate::runtime::listener::{self, Purpose};
+use crate::runtime::mesh;
 use crate::runtime::recovery::{self, Inheritance};
 use crate::runtime::time::Clock;
-use crate::runtime::mesh;
 use crate::start::directory::DataDirectory;
 use crate::start::notify::Notifier;
 use crate::start::placement::{self, Placement};
@@ -43,7 +43,7 @@ const REQUEST_SECONDS: u32 = 5;
 /// # Errors
 /// Whatever keeps it from starting.
 pub fn run(config: &Config, warnings: &[Warning]) -> Result<(), Failure> {
-    let _level = logging::start(&config.logging)?;
+    logging::start(&config.logging)?;
     panic::install();
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -68,14 +68,15 @@ pub fn run(config: &Config, warnings: &[Warning]) -> Result<(), Failure> {
         executors = placement.executors(),
         "starting a member"
     );
+    let _ = Notifier::from_environment().and_then(|notifier| notifier.status("reading the log"));
     let inheritances = recover(config, &bootstrap, directory.path(), &placement)?;
     let shared = Arc::new(share(config, &bootstrap, directory.path(), placement.executors())?);
     let mut executors = Vec::new();
     for plan in plans(config, &bootstrap, &placement, inheritances, &shared)? {
         executors.push(executor::spawn(plan).map_err(|error| format!("cannot start an executor: {error}"))?);
     }
-    let cause = stop.wait()?;
-    tracing::info!(?cause, "stopping");
+    let signal = stop.wait()?;
+    tracing::info!(signal = signal.0, "stopping");
     let _ = Notifier::from_environment().and_then(|notifier| notifier.stopping());
     shared.stop.store(true, Ordering::Relaxed);
     for executor in executors {
@@ -204,13 +205,7 @@ fn plans(
     Ok((0..executors).zip(parts).map(plan).collect())
 }
 
-fn core_config(
-    config: &Config,
-    bootstrap: &Bootstrap,
-    executor: u16,
-    executors: u16,
-    seed: u64,
-) -> core::Config {
+fn core_config(config: &Config, bootstrap: &Bootstrap, executor: u16, executors: u16, seed: u64) -> core::Config {
     let election_ticks = config.timing.election_ticks();
     let heartbeat = config.timing.heartbeat_interval;
     let request = config.timing.election_timeout * 2 + std::time::Duration::from_secs(REQUEST_SECONDS.into());
@@ -232,9 +227,7 @@ fn core_config(
         request_ticks_max: u32::try_from(request.as_millis().div_ceil(heartbeat.as_millis())).unwrap_or(u32::MAX),
         // As etcd: one and a half election timeouts, in whole seconds.
         lease_ttl_min_seconds: lease_ttl_min_seconds(config),
-        limits: Limits {
-            txn_operations_max: usize::try_from(config.limits.txn_operations_max).unwrap_or(usize::MAX),
-        },
+        limits: Limits { txn_operations_max: usize::try_from(config.limits.txn_operations_max).unwrap_or(usize::MAX) },
         stream_limits: StreamLimits::default(),
         checkpoint: CheckpointPolicy {
             transactions: config.checkpoint.transactions,

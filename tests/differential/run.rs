@@ -96,7 +96,6 @@ impl Run {
                 }
                 self.unary(&operation).await
             }
-            Operation::HashKv(request) if request.revision < 0 => Ok(()),
             Operation::HashKv(request) => {
                 let everything = RangeRequest {
                     key: "\0".into(),

@@ -92,7 +92,6 @@ impl Run {
         let operation = Operation::CancelWatch { stream, watch_id };
         let union = RequestUnion::CancelRequest(WatchCancelRequest { watch_id });
         let is_target = |watcher: &Watcher| (watcher.stream, watcher.id) == (stream, watch_id);
-        if let Some(at) = self.watchers.iter().position(|w| is_target(w) && w.doomed) { self.watchers.remove(at); self.horizon.watchers.retain(|&watcher| watcher != (stream, watch_id)); return Ok(()); }
         if !self.watchers.iter().any(is_target) {
             // Nothing answers this. An answer would be taken for that of the next request on the stream, and differ.
             for side in [&self.judge, &self.subject] {
@@ -131,7 +130,6 @@ impl Run {
         }
         let is_due = watchers().count() > 0
             && watchers().all(|watcher| watcher.interest.request.start_revision <= self.horizon.revision);
-        if !is_due { eprintln!("{} NOTDUE at {} stream {stream} {:?}", self.horizon.revision, self.horizon.compacted, self.watchers.iter().filter(|w| w.stream==stream).map(|w|(w.id, w.doomed, w.interest.start, w.interest.request.start_revision)).collect::<Vec<_>>()); }
         let ask = async |side: &Side| {
             let stream = &side.streams[stream];
             stream.send(union.clone()).await;
@@ -157,7 +155,7 @@ impl Run {
         }
         self.watchers = watchers;
         for stream in &self.subject.streams {
-            let unasked = stream.received().progress.pop_front().filter(|_| false);
+            let unasked = stream.received().progress.pop_front();
             let broken = stream.take_broken().into_iter().next();
             let broken = broken.or(unasked.map(|at| format!("a progress notice at {at} that was not due")));
             if let Some(broken) = broken {

@@ -35,17 +35,6 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    pub fn add(&self, difference: i64) {
-        self.set(self.get().wrapping_add(difference));
-    }
-
-    /// Raises it to `value`, if it is lower.
-    pub fn raise(&self, value: i64) {
-        if value > self.get() {
-            self.set(value);
-        }
-    }
-
     #[must_use]
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -172,12 +161,8 @@ mod tests {
     #[test]
     fn gauges_go_both_ways() {
         let gauge = Gauge::default();
-        gauge.add(5);
-        gauge.add(-7);
+        gauge.set(-2);
         assert_eq!(gauge.get(), -2);
-        gauge.raise(3);
-        gauge.raise(1);
-        assert_eq!(gauge.get(), 3);
     }
 
     /// Not a test of anything but speed: `cargo test --release -- --ignored --nocapture what_a_count_costs`.

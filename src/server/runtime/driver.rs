@@ -158,6 +158,11 @@ impl Driver {
     }
 
     #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
     }

@@ -42,7 +42,10 @@ pub struct Plan {
 /// Where an executor's connections come from.
 pub enum Connections {
     /// The control executor listens, and deals them out.
-    Deal { dealer: Dealer, addresses: Vec<(SocketAddr, Purpose)> },
+    Deal {
+        dealer: Dealer,
+        addresses: Vec<(SocketAddr, Purpose)>,
+    },
     Take(Hand),
 }
 
@@ -99,9 +102,9 @@ async fn run(plan: Plan) {
         Ok(disk) => disk,
         Err(error) => stop("cannot use the data directory", &error),
     };
-    let checkpoints = inheritance.kept.map(|kept| {
-        Checkpoints::new(disk.clone(), shared.data_directory.clone(), shared.identity.cluster_id, kept)
-    });
+    let checkpoints = inheritance
+        .kept
+        .map(|kept| Checkpoints::new(disk, shared.data_directory.clone(), shared.identity.cluster_id, kept));
     let log = match Log::open(disk, inheritance.log, shared.log_options).await {
         Ok(log) => Rc::new(log),
         Err(error) => stop("cannot open the log", &error),
@@ -136,8 +139,8 @@ async fn run(plan: Plan) {
         spawn_checkpoints(&driver, checkpoints);
     }
     spawn_maintenance(&log, executor);
-    spawn_ticks(&driver, shared.heartbeat_interval);
-    driver.input(Input::Tick);
+    spawn_ticks(&driver, &shared);
+    driver.tick();
 
     let front = Front {
         environment: Environment {
@@ -227,16 +230,26 @@ fn spawn_maintenance(log: &Rc<Log<UringDisk>>, executor: u16) {
 /// How often the log is looked after.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
 
-fn spawn_ticks(driver: &Rc<Driver>, interval: Duration) {
+fn spawn_ticks(driver: &Rc<Driver>, shared: &Shared) {
     let driver = Rc::clone(driver);
+    let interval = shared.heartbeat_interval;
+    let patience = shared.election_timeout * LEADERLESS_ELECTIONS_MAX;
     glommio::spawn_local(async move {
+        let mut leaderless = Duration::ZERO;
         loop {
             glommio::timer::sleep(interval).await;
-            driver.input(Input::Tick);
+            driver.tick();
+            leaderless = if driver.leader().is_some() { Duration::ZERO } else { leaderless + interval };
+            if leaderless >= patience {
+                driver.services().leader_lost();
+            }
         }
     })
     .detach();
 }
+
+/// Election timeouts without a leader after which streams that require one are ended, as in etcd.
+const LEADERLESS_ELECTIONS_MAX: u32 = 3;
 
 /// The connections of one executor.
 struct Front {

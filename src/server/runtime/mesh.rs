@@ -25,8 +25,7 @@ pub struct Ends {
 /// Channels between every two of so many executors.
 #[must_use]
 pub fn connect(executors: u16) -> Vec<Ends> {
-    let mut ends: Vec<Ends> =
-        (0..executors).map(|_| Ends { senders: Vec::new(), receivers: Vec::new() }).collect();
+    let mut ends: Vec<Ends> = (0..executors).map(|_| Ends { senders: Vec::new(), receivers: Vec::new() }).collect();
     for from in 0..executors {
         for to in (0..executors).filter(|&to| to != from) {
             let (sender, receiver) = new_bounded(CHANNEL_BATCHES);

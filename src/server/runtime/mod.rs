@@ -7,7 +7,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `driver` | inputs into the core, effects out of it, one arm each |
-//! | `serving` | the services' view of an executor |
+//! | `serving`, `incoming` | the services' view of an executor, and other members' |
+//! | `gauges` | what is looked up once a tick |
 //! | `journal` | makes batches durable |
 //! | `checkpoints` | the files of checkpoints, and the manifest |
 //! | `mesh` | messages between executors |
@@ -20,6 +21,7 @@
 pub mod checkpoints;
 pub mod driver;
 pub mod executor;
+mod gauges;
 mod incoming;
 pub mod journal;
 pub mod listener;

@@ -17,11 +17,11 @@ use std::sync::{Arc, OnceLock};
 use campanile_config::{LogFormat, LogLevel, LogOutput, Logging};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry, reload};
 
 use super::line::{Line, Style};
 
@@ -53,34 +53,20 @@ pub enum LoggingError {
     Started,
 }
 
-/// Changes what is logged while the server runs.
-#[derive(Clone, Debug)]
-pub struct LevelSwitch {
-    handle: reload::Handle<Targets, Registry>,
-}
-
-impl LevelSwitch {
-    /// From now on, events below this level are dropped.
-    pub fn set(&self, level: LogLevel) {
-        self.handle.reload(targets(level)).expect("the subscriber lives as long as the process");
-    }
-}
-
 /// Starts the log of this process.
 ///
 /// # Errors
 /// If an output cannot be written to, or the log was started before.
-pub fn start(logging: &Logging) -> Result<LevelSwitch, LoggingError> {
+pub fn start(logging: &Logging) -> Result<(), LoggingError> {
     let sinks: Arc<[Sink]> =
         logging.outputs.iter().map(|output| Sink::open(output, logging.format)).collect::<Result<_, _>>()?;
-    let (filter, handle) = reload::Layer::new(targets(logging.level));
     tracing_subscriber::registry()
-        .with(filter)
+        .with(targets(logging.level))
         .with(Lines { sinks: Arc::clone(&sinks) })
         .try_init()
         .map_err(|_| LoggingError::Started)?;
     SINKS.set(sinks).map_err(|_| LoggingError::Started)?;
-    Ok(LevelSwitch { handle })
+    Ok(())
 }
 
 /// Logs why the process ends, whatever the level is; to standard error if there is no log yet.
@@ -288,28 +274,24 @@ mod tests {
     }
 
     #[test]
-    fn the_level_can_be_switched() {
+    fn last_words_pass_every_filter() {
         use crate::start::panic::tests::{child, run_child};
         if child("logging") {
             let logging =
                 Logging { level: LogLevel::Warn, format: LogFormat::Automatic, outputs: vec![LogOutput::Stderr] };
-            let switch = start(&logging).unwrap();
+            start(&logging).unwrap();
             tracing::info!("first");
             tracing::warn!("second");
-            switch.set(LogLevel::Debug);
-            tracing::debug!("third");
-            switch.set(LogLevel::Fatal);
-            tracing::error!("fourth");
-            fatal("fifth");
+            fatal("third");
             assert!(matches!(start(&logging), Err(LoggingError::Started)));
             std::process::exit(42);
         }
-        let output = run_child("start::logging::tests::the_level_can_be_switched", "logging");
+        let output = run_child("start::logging::tests::last_words_pass_every_filter", "logging");
         assert_eq!(output.status.code(), Some(42), "{output:?}");
         let text = String::from_utf8(output.stderr).unwrap();
         let message = |line: &str| line.split(r#""msg":""#).nth(1)?.split('"').next().map(str::to_owned);
         let messages: Vec<String> = text.lines().filter_map(message).collect();
-        assert_eq!(messages, ["second", "third", "fifth"], "{text}");
+        assert_eq!(messages, ["second", "third"], "{text}");
         assert!(text.contains(r#"{"level":"fatal""#), "{text}");
     }
 }

@@ -1,10 +1,10 @@
-//! When to stop: SIGTERM, SIGINT and SIGQUIT, or a part of the server that cannot go on.
+//! When to stop: at SIGTERM, SIGINT and SIGQUIT.
 //!
-//! Either arrives as a byte in a socket pair, which a thread can block on and an executor can poll. A second signal ends
+//! A signal arrives as a byte in a socket pair, which a thread can block on and an executor can poll. A second signal ends
 //! the process at once, with the exit status that shells give a killed process: whoever sends it does not want to wait.
 //! Never decides how to stop.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -17,27 +17,15 @@ const SIGNALS: [i32; 3] = [SIGTERM, SIGINT, SIGQUIT];
 /// What shells add to a signal's number for the exit status of a process that it ended.
 const SHELL_STATUS_BASE: i32 = 128;
 
-/// Why the member is to stop.
+/// The signal by which the member is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopCause {
-    /// One of the signals, by name.
-    Signal(&'static str),
-    /// A [`StopHandle`] asked for it.
-    Asked,
-}
+pub struct StopSignal(pub &'static str);
 
 /// Where requests to stop arrive. There is one in a process.
 #[derive(Debug)]
 pub struct StopRequests {
     reader: UnixStream,
-    writer: Arc<UnixStream>,
     signal: Arc<AtomicUsize>,
-}
-
-/// Lets any thread ask for a stop.
-#[derive(Clone, Debug)]
-pub struct StopHandle {
-    writer: Arc<UnixStream>,
 }
 
 impl StopRequests {
@@ -58,32 +46,26 @@ impl StopRequests {
             signal_hook::flag::register_usize(number, Arc::clone(&signal), value)?;
             signal_hook::low_level::pipe::register(number, writer.try_clone()?)?;
         }
-        Ok(StopRequests { reader, writer: Arc::new(writer), signal })
+        Ok(StopRequests { reader, signal })
     }
 
     /// Blocks this thread until the member is to stop.
     ///
     /// # Errors
     /// If the kernel refuses to read; that is a bug.
-    pub fn wait(&mut self) -> io::Result<StopCause> {
+    pub fn wait(&mut self) -> io::Result<StopSignal> {
         self.reader.read_exact(&mut [0])?;
         Ok(self.cause())
     }
 
     /// Why, once a byte has arrived.
-    fn cause(&self) -> StopCause {
+    fn cause(&self) -> StopSignal {
         match i32::try_from(self.signal.load(Ordering::SeqCst)) {
-            Ok(SIGTERM) => StopCause::Signal("SIGTERM"),
-            Ok(SIGINT) => StopCause::Signal("SIGINT"),
-            Ok(SIGQUIT) => StopCause::Signal("SIGQUIT"),
-            _ => StopCause::Asked,
+            Ok(SIGTERM) => StopSignal("SIGTERM"),
+            Ok(SIGINT) => StopSignal("SIGINT"),
+            Ok(SIGQUIT) => StopSignal("SIGQUIT"),
+            number => unreachable!("a byte comes with one of the signals, not with {number:?}"),
         }
-    }
-
-    /// A handle for those who may have to ask for a stop themselves.
-    #[must_use]
-    pub fn handle(&self) -> StopHandle {
-        StopHandle { writer: Arc::clone(&self.writer) }
     }
 }
 
@@ -94,33 +76,17 @@ impl AsFd for StopRequests {
     }
 }
 
-impl StopHandle {
-    /// Asks for a stop. Asking again does nothing more.
-    pub fn ask(&self) {
-        // A full socket holds requests enough; there is no other way to fail while both ends live.
-        let _ = (&*self.writer).write(&[0]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::start::panic::tests::{child, run_child};
 
     #[test]
-    fn a_handle_stops() {
-        let mut requests = StopRequests::install().unwrap();
-        let handle = requests.handle();
-        std::thread::spawn(move || handle.ask());
-        assert_eq!(requests.wait().unwrap(), StopCause::Asked);
-    }
-
-    #[test]
     fn the_first_signal_is_reported() {
         if child("signals::first") {
             let mut requests = StopRequests::install().unwrap();
             signal_hook::low_level::raise(SIGTERM).unwrap();
-            assert_eq!(requests.wait().unwrap(), StopCause::Signal("SIGTERM"));
+            assert_eq!(requests.wait().unwrap(), StopSignal("SIGTERM"));
             std::process::exit(42);
         }
         let output = run_child("start::signals::tests::the_first_signal_is_reported", "signals::first");

@@ -29,12 +29,7 @@ impl Process {
         for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ETCD_")) {
             command.env_remove(name);
         }
-        let child = command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
+        let child = command.args(arguments).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
         Ok(Self { child, log: log.to_owned() })
     }
 

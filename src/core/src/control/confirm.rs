@@ -14,10 +14,18 @@ const ATTEMPT_TICKS: u32 = 2;
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
-    Executor { executor: ExecutorId, round: u64 },
-    Member { member: MemberId, question: u64 },
+    Executor {
+        executor: ExecutorId,
+        round: u64,
+    },
+    Member {
+        member: MemberId,
+        question: u64,
+    },
     /// The control executor itself, for a request of its own.
-    Control { request: u64 },
+    Control {
+        request: u64,
+    },
 }
 
 #[derive(Debug)]

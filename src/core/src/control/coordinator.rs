@@ -17,9 +17,15 @@ const SHARED_MAX: u32 = 64;
 /// A transaction that several shards take part in.
 #[derive(Debug)]
 pub enum Work {
-    Transaction { origin: Origin, operation: Operation },
+    Transaction {
+        origin: Origin,
+        operation: Operation,
+    },
     /// A lease dies together with its keys. Without an origin it ran out.
-    Revoke { origin: Option<Origin>, lease: LeaseId },
+    Revoke {
+        origin: Option<Origin>,
+        lease: LeaseId,
+    },
 }
 
 /// How far the work under way is.
@@ -45,9 +51,9 @@ pub struct Coordinator {
 
 impl Coordinator {
     /// Takes work; gives it back if too much waits.
-    pub fn enqueue(&mut self, work: Work) -> Result<(), Work> {
+    pub fn enqueue(&mut self, work: Work) -> Result<(), Box<Work>> {
         if self.queue.len() >= QUEUE_MAX {
-            return Err(work);
+            return Err(Box::new(work));
         }
         self.queue.push_back(work);
         Ok(())

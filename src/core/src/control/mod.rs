@@ -27,10 +27,10 @@ pub mod succession;
 mod transactions;
 
 use crate::clock::{Counter, Opens, Reign};
+use crate::executor::Config;
 use crate::executor::effect::ExecutorId;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
-use crate::executor::Config;
 use crate::group::{Collected, Group, Role};
 use crate::lease::LeaseTable;
 use crate::peer::PeerMessage;

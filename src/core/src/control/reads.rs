@@ -72,13 +72,7 @@ impl Control {
         }
     }
 
-    fn tell_confirmed(
-        &mut self,
-        asker: Asker,
-        result: Result<Revision, UserError>,
-        now: Instant,
-        out: &mut Outbox,
-    ) {
+    fn tell_confirmed(&mut self, asker: Asker, result: Result<Revision, UserError>, now: Instant, out: &mut Outbox) {
         match (asker, result) {
             (Asker::Executor { executor, round }, result) => {
                 out.tell(executor, Message::Confirmed { round, result });

@@ -93,9 +93,7 @@ impl ControlEntry {
         let mut reader = Reader::new(bytes);
         let entry = match reader.u8("control entry kind")? {
             FENCE => ControlEntry::Fence(epoch(&mut reader)?),
-            OPEN => {
-                ControlEntry::Open(Open { epoch: epoch(&mut reader)?, base: Revision(reader.i64("base")?) })
-            }
+            OPEN => ControlEntry::Open(Open { epoch: epoch(&mut reader)?, base: Revision(reader.i64("base")?) }),
             SHARDS => ControlEntry::Record(Record::Shards(reader.u32("number of shards")?)),
             GRANT => ControlEntry::Record(Record::Grant {
                 lease: LeaseId(reader.i64("lease")?),

@@ -16,7 +16,10 @@ use std::sync::Arc;
 /// Who is told when a record is in force.
 #[derive(Debug)]
 pub enum Then {
-    Answer { origin: Origin, response: Response },
+    Answer {
+        origin: Origin,
+        response: Response,
+    },
     /// The coordinator goes on.
     Coordinate,
     Nothing,

@@ -79,14 +79,7 @@ impl Control {
     }
 
     /// An executor reports where its groups' logs end; the answer goes out when all have.
-    pub(super) fn gather_ends(
-        &mut self,
-        asker: MemberId,
-        epoch: Epoch,
-        ends: Ends,
-        now: Instant,
-        out: &mut Outbox,
-    ) {
+    pub(super) fn gather_ends(&mut self, asker: MemberId, epoch: Epoch, ends: Ends, now: Instant, out: &mut Outbox) {
         let gathered = self.ends.entry(asker).or_insert_with(|| (epoch, Ends::new()));
         if epoch > gathered.0 {
             *gathered = (epoch, Ends::new());

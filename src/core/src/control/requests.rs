@@ -98,8 +98,8 @@ impl Control {
 
     fn draw_lease(&mut self) -> LeaseId {
         loop {
-            let id = LeaseId((self.random.next() >> 1).cast_signed());
-            if id != LeaseId::NONE && !self.leases.granted(id).is_some() {
+            let id = LeaseId((self.random.draw() >> 1).cast_signed());
+            if id != LeaseId::NONE && self.leases.granted(id).is_none() {
                 return id;
             }
         }
@@ -176,8 +176,7 @@ impl Control {
         if asking.missing > 0 {
             return;
         }
-        let AskingKeys { origin, mut keys, lease, .. } =
-            self.requests.asking_keys.remove(&request).expect("just seen");
+        let AskingKeys { origin, mut keys, lease, .. } = self.requests.asking_keys.remove(&request).expect("just seen");
         let Some(reign) = &self.reign else { return };
         let revision = reign.newest();
         keys.sort_unstable();

@@ -25,7 +25,7 @@ type ByHost<T> = BTreeMap<ExecutorId, Vec<(ShardId, T)>>;
 impl Control {
     pub(super) fn enqueue(&mut self, work: Work, out: &mut Outbox) {
         if let Err(work) = self.coordinator.enqueue(work) {
-            refuse(work, UserError::TooManyRequests, out);
+            refuse(*work, UserError::TooManyRequests, out);
         }
     }
 
@@ -77,8 +77,7 @@ impl Control {
         if self.reign.is_none() {
             return;
         }
-        let rest: Vec<_> =
-            part.found.iter().filter_map(|(shard, found)| Some((*shard, found.rest.clone()?))).collect();
+        let rest: Vec<_> = part.found.iter().filter_map(|(shard, found)| Some((*shard, found.rest.clone()?))).collect();
         let again = !rest.is_empty();
         if again {
             out.tell(from, Message::Gather { round, needs: rest, lease: None });
@@ -138,8 +137,9 @@ impl Control {
         match self.group.propose(ControlEntry::Fragment(fragment).encode()) {
             Ok(index) => {
                 self.proposed_fragment(revision, index);
-                let then = origin.map_or(Then::Nothing, |origin| {
-                    Then::Answer { origin, response: Response::LeaseRevoke { revision } }
+                let then = origin.map_or(Then::Nothing, |origin| Then::Answer {
+                    origin,
+                    response: Response::LeaseRevoke { revision },
                 });
                 self.adoptions.proposed(index, then);
             }
@@ -162,14 +162,7 @@ impl Control {
         }
     }
 
-    fn write(
-        &mut self,
-        revision: Revision,
-        groups: u32,
-        control_index: Index,
-        changes: Vec<Change>,
-        out: &mut Outbox,
-    ) {
+    fn write(&mut self, revision: Revision, groups: u32, control_index: Index, changes: Vec<Change>, out: &mut Outbox) {
         let mut by_shard: BTreeMap<ShardId, Vec<Change>> = BTreeMap::new();
         for change in changes {
             by_shard.entry(self.owner(change.key())).or_default().push(change);

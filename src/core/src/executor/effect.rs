@@ -54,7 +54,10 @@ pub enum Input {
 #[derive(Debug)]
 pub enum Effect {
     /// Write one atomic record to this executor's log; [`Input::Persisted`] answers it. One is under way at a time.
-    Persist { batch: u64, appends: Vec<Update> },
+    Persist {
+        batch: u64,
+        appends: Vec<Update>,
+    },
     /// Work on a checkpoint's file; [`Input::CheckpointStep`] answers it. One is under way at a time, on the control
     /// executor only.
     Checkpoint(FileWork),
@@ -63,13 +66,25 @@ pub enum Effect {
     CutLog(Vec<(GroupId, Cut)>),
     /// The manifest says that these groups begin here: segments of this executor's log that lie before go.
     ReleaseLog(Arc<Floors>),
-    Tell { to: ExecutorId, message: Message },
-    Send { to: MemberId, message: PeerMessage },
-    Respond { ticket: Ticket, result: Result<Response, UserError> },
+    Tell {
+        to: ExecutorId,
+        message: Message,
+    },
+    Send {
+        to: MemberId,
+        message: PeerMessage,
+    },
+    Respond {
+        ticket: Ticket,
+        result: Result<Response, UserError>,
+    },
     /// The stream has responses, and had none before: [`super::Executor::next_watch_response`] until there are none.
     WatchReady(StreamId),
     /// The primary must answer this request: send it on, once.
-    Relay { ticket: Ticket, to: MemberId },
+    Relay {
+        ticket: Ticket,
+        to: MemberId,
+    },
     /// Something an operator wants to know.
     Report(Event),
 }
@@ -78,12 +93,19 @@ pub enum Effect {
 #[derive(Debug)]
 pub enum FileWork {
     /// Begin a file with this header and meta part.
-    Begin { revision: Revision, shards: u32, meta: Vec<u8> },
+    Begin {
+        revision: Revision,
+        shards: u32,
+        meta: Vec<u8>,
+    },
     Write(Chunk),
     /// Make the file durable.
     Finish,
     /// Name it in the manifest, with where every group's log begins now; then remove what is superfluous.
-    MakeLive { revision: Revision, groups: Floors },
+    MakeLive {
+        revision: Revision,
+        groups: Floors,
+    },
 }
 
 /// Something an operator wants to know.

@@ -9,8 +9,8 @@ use crate::group::Collected;
 use crate::peer::PeerMessage;
 use crate::shard::Shard;
 use crate::time::Instant;
-use campanile_storage::log::Update;
 use campanile_storage::ids::{GroupId, Index, MemberId};
+use campanile_storage::log::Update;
 use raft::eraftpb::MessageType;
 
 /// Entries of one group that stay in memory for followers that lag; older ones are in checkpoints only.

@@ -84,12 +84,8 @@ impl Executor {
     fn begin_hash(&mut self, origin: Origin, at: Revision) {
         // As etcd: at a negative revision there is nothing, and nothing to refuse.
         let shards = if at.0 < 0 { 0 } else { self.shards_total.unwrap_or(0) as usize };
-        let hashing = Hashing {
-            at,
-            compacted: self.compacted,
-            merge: HashMerge::new(shards),
-            after: vec![None; shards],
-        };
+        let hashing =
+            Hashing { at, compacted: self.compacted, merge: HashMerge::new(shards), after: vec![None; shards] };
         self.hashes.under_way.insert(origin, hashing);
         self.drive_hash(origin);
     }

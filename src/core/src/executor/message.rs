@@ -26,55 +26,135 @@ use std::sync::Arc;
 pub enum Message {
     // ---- one shard answers ----
     /// Evaluate a modifying operation on the one shard that it touches.
-    Evaluate { origin: Origin, shard: ShardId, operation: Operation },
+    Evaluate {
+        origin: Origin,
+        shard: ShardId,
+        operation: Operation,
+    },
     /// Hand over what a read needs, at a revision that the member may show.
-    Find { origin: Origin, at: Revision, needs: Vec<(ShardId, Need)> },
+    Find {
+        origin: Origin,
+        at: Revision,
+        needs: Vec<(ShardId, Need)>,
+    },
     /// The answer to [`Message::Find`].
-    Found { origin: Origin, found: Vec<(ShardId, Found)> },
+    Found {
+        origin: Origin,
+        found: Vec<(ShardId, Found)>,
+    },
     /// Hand over a part of what HashKV hashes, behind a position.
-    HashAsk { origin: Origin, shard: ShardId, at: Revision, compacted: Revision, after: Option<Position> },
+    HashAsk {
+        origin: Origin,
+        shard: ShardId,
+        at: Revision,
+        compacted: Revision,
+        after: Option<Position>,
+    },
     /// The answer to [`Message::HashAsk`]; nothing if a compaction came between.
-    HashPart { origin: Origin, part: Option<HashPart> },
+    HashPart {
+        origin: Origin,
+        part: Option<HashPart>,
+    },
     /// The answer to a request that another executor took from the network.
-    Answer { origin: Origin, result: Result<Response, UserError> },
+    Answer {
+        origin: Origin,
+        result: Result<Response, UserError>,
+    },
 
     /// Another member says something that concerns a group hosted there.
-    Peer { from: MemberId, message: PeerMessage },
+    Peer {
+        from: MemberId,
+        message: PeerMessage,
+    },
 
     // ---- asking the control executor ----
     /// A request that the control executor answers, or a transaction over several shards.
-    Control { origin: Origin, request: Request },
+    Control {
+        origin: Origin,
+        request: Request,
+    },
     /// A question about the member that needs the control executor.
-    Inspect { origin: Origin, request: Request },
+    Inspect {
+        origin: Origin,
+        request: Request,
+    },
     /// Which keys are attached to this lease?
-    AskKeys { request: u64, lease: LeaseId },
-    Keys { request: u64, keys: Vec<Bytes> },
+    AskKeys {
+        request: u64,
+        lease: LeaseId,
+    },
+    Keys {
+        request: u64,
+        keys: Vec<Bytes>,
+    },
     /// Which revision may linearizable reads see that came before this question?
-    Confirm { executor: ExecutorId, round: u64 },
-    Confirmed { round: u64, result: Result<Revision, UserError> },
+    Confirm {
+        executor: ExecutorId,
+        round: u64,
+    },
+    Confirmed {
+        round: u64,
+        result: Result<Revision, UserError>,
+    },
 
     // ---- a transaction over several shards ----
     /// Stop evaluating, and hand over what the transaction needs.
-    Gather { round: u64, needs: Vec<(ShardId, Need)>, lease: Option<LeaseId> },
-    Gathered { round: u64, part: Part },
+    Gather {
+        round: u64,
+        needs: Vec<(ShardId, Need)>,
+        lease: Option<LeaseId>,
+    },
+    Gathered {
+        round: u64,
+        part: Part,
+    },
     /// Write and log this executor's fragments of a revision.
-    Write { revision: Revision, groups: u32, control_index: Index, changes: Vec<(ShardId, Vec<Change>)> },
+    Write {
+        revision: Revision,
+        groups: u32,
+        control_index: Index,
+        changes: Vec<(ShardId, Vec<Change>)>,
+    },
     /// Go on evaluating.
     Resume,
 
     // ---- the beginning and the end of a reign ----
-    AskEnds { asker: MemberId, epoch: Epoch },
-    Ends { asker: MemberId, epoch: Epoch, ends: Ends },
-    Win { group: GroupId, epoch: Epoch },
-    Fenced { group: GroupId, epoch: Epoch },
+    AskEnds {
+        asker: MemberId,
+        epoch: Epoch,
+    },
+    Ends {
+        asker: MemberId,
+        epoch: Epoch,
+        ends: Ends,
+    },
+    Win {
+        group: GroupId,
+        epoch: Epoch,
+    },
+    Fenced {
+        group: GroupId,
+        epoch: Epoch,
+    },
     /// A group that the reign needs is no longer led by this member, or refused a proposal.
-    Lost { epoch: Epoch },
-    Serve { reign: Arc<dyn Reign>, base: Revision },
+    Lost {
+        epoch: Epoch,
+    },
+    Serve {
+        reign: Arc<dyn Reign>,
+        base: Revision,
+    },
     /// The reign ended with this visible revision. `resign`: give the groups up.
-    Cease { visible: Revision, resign: bool },
+    Cease {
+        visible: Revision,
+        resign: bool,
+    },
 
     // ---- the clock ----
-    Committed { group: GroupId, committed: Vec<Committed> },
+    Committed {
+        group: GroupId,
+        committed: Vec<Committed>,
+    },
     Opened(Open),
     /// The member may show everything up to here.
     Visible(Revision),
@@ -83,29 +163,49 @@ pub enum Message {
 
     // ---- checkpoints ----
     /// The log of the executor that says so has grown.
-    LogGrown { bytes: u64 },
+    LogGrown {
+        bytes: u64,
+    },
     /// A checkpoint begins: say where the groups' logs may be cut.
     PrepareCheckpoint,
-    CheckpointPrepared { cuts: Vec<(GroupId, GroupCut)> },
+    CheckpointPrepared {
+        cuts: Vec<(GroupId, GroupCut)>,
+    },
     TakeSlice(SliceWanted),
     SliceTaken(SliceTaken),
     /// The checkpoint's file is durable: say where the groups' logs begin from now on.
-    CutLogs { cuts: Arc<BTreeMap<GroupId, Cut>> },
+    CutLogs {
+        cuts: Arc<BTreeMap<GroupId, Cut>>,
+    },
     LogsCut(Floors),
     /// The checkpoint is live.
-    CheckpointLive { revision: Revision, groups: Arc<Floors> },
+    CheckpointLive {
+        revision: Revision,
+        groups: Arc<Floors>,
+    },
     CheckpointGivenUp,
 
     // ---- watches ----
-    ToShard { shard: ShardId, message: ToShard },
+    ToShard {
+        shard: ShardId,
+        message: ToShard,
+    },
     FromShard(FromShard),
 
     // ---- control records ----
     /// The number of shards is known: host those that are placed here.
     Shards(u32),
     /// Records of one entry are committed and take effect.
-    Adopt { index: Index, records: Arc<Vec<Record>> },
-    Adopted { index: Index },
+    Adopt {
+        index: Index,
+        records: Arc<Vec<Record>>,
+    },
+    Adopted {
+        index: Index,
+    },
     /// Who leads the control group, as far as this member knows, and its term.
-    Leader { leader: Option<MemberId>, term: Term },
+    Leader {
+        leader: Option<MemberId>,
+        term: Term,
+    },
 }

@@ -327,13 +327,18 @@ impl Executor {
         self.control.is_some()
     }
 
+    /// Whether this executor serves an open reign of its member.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.reign.is_some()
+    }
+
     /// What the member may show now.
     #[must_use]
     pub fn visible(&self) -> Revision {
         self.visible
     }
 
-    #[must_use]
     pub fn shards(&self) -> impl Iterator<Item = &Shard> {
         self.shards.values()
     }

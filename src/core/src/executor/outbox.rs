@@ -23,7 +23,14 @@ pub struct Outbox {
 impl Outbox {
     #[must_use]
     pub fn new(executor: ExecutorId, executors: u16) -> Outbox {
-        Outbox { executor, executors, effects: Vec::new(), local: VecDeque::new(), replies: Vec::new(), unwritten: Vec::new() }
+        Outbox {
+            executor,
+            executors,
+            effects: Vec::new(),
+            local: VecDeque::new(),
+            replies: Vec::new(),
+            unwritten: Vec::new(),
+        }
     }
 
     pub fn tell(&mut self, to: ExecutorId, message: Message) {

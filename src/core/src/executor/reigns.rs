@@ -10,7 +10,6 @@ use crate::group::{Group, Role};
 use crate::shard::Shard;
 use crate::time::Instant;
 use campanile_storage::ids::{GroupId, MemberId, Revision, ShardId};
-use campanile_storage::store::Store;
 use std::sync::Arc;
 
 impl Executor {
@@ -25,7 +24,7 @@ impl Executor {
                 continue;
             }
             let start = self.unclaimed.0.remove(&id.group()).unwrap_or_default();
-            let store = self.unclaimed.1.remove(&id).unwrap_or_else(Store::new);
+            let store = self.unclaimed.1.remove(&id).unwrap_or_default();
             let group = Group::new(id.group(), &self.config.group(id.group()), start);
             self.shards.insert(id, Shard::new(id, group, store, self.visible));
         }

@@ -31,7 +31,11 @@ impl Executor {
         match request {
             request if self.shards_total.is_none() => self.hold(ticket, request, relayed),
             Request::Operation(operation) if operation.is_read_only() => self.read(origin, operation),
-            Request::Status | Request::HashKv { .. } | Request::Hash | Request::MemberList { .. } | Request::AlarmGet { .. } => {
+            Request::Status
+            | Request::HashKv { .. }
+            | Request::Hash
+            | Request::MemberList { .. }
+            | Request::AlarmGet { .. } => {
                 self.inspect(origin, request);
             }
             request if self.reign.is_some() => self.serve_request(origin, request),

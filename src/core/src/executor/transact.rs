@@ -4,8 +4,8 @@
 use super::Executor;
 use super::effect::{CONTROL_EXECUTOR, Origin};
 use super::message::Message;
-use crate::clock::Change;
 use super::read::SLICE_KEYS;
+use crate::clock::Change;
 use crate::error::UserError;
 use crate::evaluate::{Found, Need, find};
 use crate::request::Operation;

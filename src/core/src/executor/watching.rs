@@ -16,9 +16,13 @@ const CHANGES_MAX: usize = 1024;
 #[derive(Clone, Debug)]
 pub enum WatchCommand {
     /// Opens the stream. The interval is that of progress notices.
-    Open { notice_interval: Duration },
+    Open {
+        notice_interval: Duration,
+    },
     Create(CreateWatch),
-    Cancel { watch_id: i64 },
+    Cancel {
+        watch_id: i64,
+    },
     /// Asks how far the stream is.
     Progress,
     Close,

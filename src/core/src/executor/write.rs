@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn the_owner_of_a_key_never_changes() {
-        let owners: Vec<_> = ["", "a", "foo", "/registry/pods/x"].iter().map(|key| owner(key.as_bytes(), 7).0).collect();
+        let owners: Vec<_> =
+            ["", "a", "foo", "/registry/pods/x"].iter().map(|key| owner(key.as_bytes(), 7).0).collect();
         assert_eq!(owners, [5, 3, 3, 2]);
     }
 }

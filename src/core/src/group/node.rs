@@ -123,10 +123,12 @@ impl Group {
         let voters: Vec<u64> = voters.iter().map(|voter| voter.0).collect();
         let conf_state = ConfState::from((voters, Vec::new()));
         let HardState { term, vote, commit } = start.hard_state;
-        let mut hard_state = raft::eraftpb::HardState::default();
-        hard_state.term = term.0.max(start.cut.term.0);
-        hard_state.vote = vote.0;
-        hard_state.commit = commit.0.max(start.cut.index.0);
+        let hard_state = raft::eraftpb::HardState {
+            term: term.0.max(start.cut.term.0),
+            vote: vote.0,
+            commit: commit.0.max(start.cut.index.0),
+            ..Default::default()
+        };
         let commits = VecDeque::from([(Index(hard_state.commit), term)]);
         let entries = start.entries.into_iter().map(to_raft).collect();
         let storage = GroupStorage::new(hard_state, conf_state, (start.cut.index, start.cut.term), entries);
@@ -315,11 +317,8 @@ impl Group {
     }
 
     fn append_to(&self, entries: &[raft::eraftpb::Entry], collected: &mut Collected) {
-        let append = collected.append.get_or_insert_with(|| Update {
-            group: self.id,
-            hard_state: None,
-            entries: Vec::new(),
-        });
+        let append =
+            collected.append.get_or_insert_with(|| Update { group: self.id, hard_state: None, entries: Vec::new() });
         append.hard_state = Some(self.hard_state);
         append.entries.extend(entries.iter().map(from_raft));
     }
@@ -425,13 +424,11 @@ impl std::fmt::Debug for Group {
 }
 
 fn to_raft(entry: Entry) -> raft::eraftpb::Entry {
-    let mut raft_entry = raft::eraftpb::Entry::default();
-    raft_entry.index = entry.index.0;
-    raft_entry.term = entry.term.0;
+    let mut raft_entry =
+        raft::eraftpb::Entry { index: entry.index.0, term: entry.term.0, data: entry.payload, ..Default::default() };
     if entry.kind == CONFIGURATION {
         raft_entry.set_entry_type(EntryType::EntryConfChangeV2);
     }
-    raft_entry.data = entry.payload;
     raft_entry
 }
 

@@ -79,9 +79,8 @@ pub fn decode(reader: &mut Reader) -> Result<Message, Malformed> {
     let count = reader.count(ENTRY_BYTES_MIN, "number of entries")?;
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
-        let mut entry = Entry::default();
-        entry.index = reader.u64("entry index")?;
-        entry.term = reader.u64("entry term")?;
+        let (index, term) = (reader.u64("entry index")?, reader.u64("entry term")?);
+        let mut entry = Entry { index, term, ..Entry::default() };
         match reader.u8("entry kind")? {
             KIND_NORMAL => {}
             KIND_CONFIGURATION => entry.set_entry_type(EntryType::EntryConfChangeV2),

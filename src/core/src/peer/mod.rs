@@ -22,16 +22,33 @@ use campanile_storage::ids::{GroupId, Index, Revision, Term};
 pub enum PeerMessage {
     /// A group's own message. The epoch is the newest that the sender knows; votes for a data group are refused if it is
     /// older than the newest that the receiver knows.
-    Raft { group: GroupId, epoch: Epoch, message: Box<raft::eraftpb::Message> },
+    Raft {
+        group: GroupId,
+        epoch: Epoch,
+        message: Box<raft::eraftpb::Message>,
+    },
     /// A member that won the control group asks where this one's data logs end.
-    AskEnds { epoch: Epoch },
-    Ends { epoch: Epoch, ends: Ends },
+    AskEnds {
+        epoch: Epoch,
+    },
+    Ends {
+        epoch: Epoch,
+        ends: Ends,
+    },
     /// Win this group, catch the sender up, and hand it over.
-    WinFor { group: GroupId, epoch: Epoch },
+    WinFor {
+        group: GroupId,
+        epoch: Epoch,
+    },
     /// What may a linearizable read see?
-    AskVisible { question: u64 },
+    AskVisible {
+        question: u64,
+    },
     /// The primary's visible revision and applied control index, or nothing: it is not an open primary.
-    Visible { question: u64, seen: Option<(Revision, Index)> },
+    Visible {
+        question: u64,
+        seen: Option<(Revision, Index)>,
+    },
 }
 
 const RAFT: u8 = 1;
@@ -122,9 +139,7 @@ impl PeerMessage {
             },
             ASK_ENDS => PeerMessage::AskEnds { epoch: epoch(&mut reader)? },
             ENDS => PeerMessage::Ends { epoch: epoch(&mut reader)?, ends: ends(&mut reader)? },
-            WIN_FOR => {
-                PeerMessage::WinFor { group: GroupId(reader.u32("group")?), epoch: epoch(&mut reader)? }
-            }
+            WIN_FOR => PeerMessage::WinFor { group: GroupId(reader.u32("group")?), epoch: epoch(&mut reader)? },
             ASK_VISIBLE => PeerMessage::AskVisible { question: reader.u64("question")? },
             VISIBLE => {
                 let question = reader.u64("question")?;

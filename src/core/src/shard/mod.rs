@@ -6,9 +6,9 @@
 mod in_flight;
 mod staging;
 
+use crate::clock::counter::Committed;
 use crate::clock::fragment::{self, DataEntry, FragmentBatch};
 use crate::clock::{Change, Epoch, Opens, Reign};
-use crate::clock::counter::Committed;
 use crate::codec::Malformed;
 use crate::group::{CommittedEntry, Group, Place, Role};
 use crate::watch::ShardWatches;

@@ -3,10 +3,10 @@
 use super::client::Call;
 use super::member::Member;
 use campanile_core::clock::Change;
+use campanile_core::evaluate::Leases;
 use campanile_core::evaluate::evaluate;
 use campanile_core::request::{Operation, Request};
 use campanile_core::response::{OperationResponse, Response};
-use campanile_core::evaluate::Leases;
 use campanile_storage::ids::{LeaseId, Position, Revision};
 use campanile_storage::store::Store;
 use std::collections::BTreeMap;
@@ -60,7 +60,8 @@ pub fn answers(history: &BTreeMap<Revision, Vec<Change>>, calls: &[Call]) {
     let mut store = Store::new();
     let mut by_revision: BTreeMap<Revision, Vec<&Call>> = BTreeMap::new();
     for call in calls {
-        if let (Request::Operation(_) | Request::LeaseRevoke { .. }, Some(Ok(response))) = (&call.request, &call.result) {
+        if let (Request::Operation(_) | Request::LeaseRevoke { .. }, Some(Ok(response))) = (&call.request, &call.result)
+        {
             by_revision.entry(response.revision()).or_default().push(call);
         }
     }

@@ -113,7 +113,7 @@ impl Simulation {
     }
 
     fn start(&mut self, member: usize) {
-        let seed = self.random.next();
+        let seed = self.random.draw();
         self.members[member].start(seed, &self.voters, self.executors, self.shards, self.now);
         // What starting leaves to be done is taken with the first step.
         self.tick(member);
