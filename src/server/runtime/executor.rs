@@ -111,7 +111,7 @@ async fn run(plan: Plan) {
     };
     let journal = Journal::new(Rc::clone(&log), inheritance.cursors);
     let metrics = Rc::new(shared.registry.claim(usize::from(executor)));
-    let peers = Peers::new(shared.identity, shared.remotes.clone(), &peer_options(&shared, &metrics));
+    let peers = Peers::new(shared.identity, shared.remotes.clone(), &peer_options(&shared, executor, &metrics));
     let core = Executor::new(core, start, clock.now());
     let driver = Driver::new(
         core,
@@ -169,11 +169,12 @@ async fn run(plan: Plan) {
     front.drain().await;
 }
 
-fn peer_options(shared: &Shared, metrics: &Rc<Metrics>) -> peers::Options {
+fn peer_options(shared: &Shared, executor: u16, metrics: &Rc<Metrics>) -> peers::Options {
     peers::Options {
         heartbeat: shared.heartbeat_interval,
         silence_max: shared.election_timeout * 3 / 2,
-        seed: shared.seed,
+        // Executors of one member must not knock at the same moment.
+        seed: shared.seed ^ u64::from(executor) << 48,
         metrics: Rc::clone(metrics),
         complaints: shared.complaints.clone(),
     }

@@ -196,6 +196,7 @@ impl Control {
 
     pub fn peer(&mut self, from: MemberId, message: PeerMessage, now: Instant, out: &mut Outbox) {
         match message {
+            PeerMessage::Raft { message, .. } if message.from != from.0 => {}
             PeerMessage::Raft { message, .. } => self.group.step(*message),
             PeerMessage::AskEnds { epoch } => out.broadcast(&Message::AskEnds { asker: from, epoch }),
             PeerMessage::Ends { epoch, ends } => {

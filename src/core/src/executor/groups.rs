@@ -65,6 +65,9 @@ impl Executor {
         };
         match message {
             PeerMessage::Raft { epoch, message, .. } => {
+                if message.from != from.0 {
+                    return;
+                }
                 let kind = message.get_msg_type();
                 let asks_vote = matches!(kind, MessageType::MsgRequestVote | MessageType::MsgRequestPreVote);
                 if asks_vote && (epoch < self.epoch || epoch <= self.opens.newest_epoch()) {

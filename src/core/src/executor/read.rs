@@ -118,6 +118,8 @@ impl Executor {
             && let Some(shard) = self.shards.get(&id)
             && at <= self.visible
         {
+            // What was compacted since the question was asked can be read no more; what is newer was shown by then.
+            let at = at.max(shard.store.compacted());
             let result = evaluate(&operation, &shard.store, &self.leases, at.next());
             return self.out.answer(origin, result.map(|evaluated| Response::Operation(evaluated.response)));
         }
