@@ -24,7 +24,21 @@ pub fn key(number: u64) -> Bytes {
     format!("key-{number:02}").into()
 }
 
-fn put(random: &mut Random, value: u64, lease: LeaseId) -> Operation {
+/// Puts one key.
+pub fn put(key: Bytes, value: u64) -> Request {
+    let value = Bytes::from(format!("value-{value}"));
+    let lease = LeaseId::NONE;
+    Request::Operation(Operation::Put(Put {
+        key,
+        value,
+        lease,
+        previous: false,
+        ignore_value: false,
+        ignore_lease: false,
+    }))
+}
+
+fn random_put(random: &mut Random, value: u64, lease: LeaseId) -> Operation {
     let (key, value) = (key(random.below(KEYS)), Bytes::from(format!("value-{value}")));
     Operation::Put(Put { key, value, lease, previous: false, ignore_value: false, ignore_lease: false })
 }
@@ -79,8 +93,8 @@ fn transaction(random: &mut Random, value: u64) -> Operation {
 pub fn draw(random: &mut Random, number: u64) -> Request {
     let lease = LeaseId(1 + (random.below(4)).cast_signed());
     match random.below(20) {
-        0..6 => Request::Operation(put(random, number, LeaseId::NONE)),
-        6..8 => Request::Operation(put(random, number, lease)),
+        0..6 => Request::Operation(random_put(random, number, LeaseId::NONE)),
+        6..8 => Request::Operation(random_put(random, number, lease)),
         8..12 => Request::Operation(transaction(random, number)),
         12..14 => Request::Operation(delete(random)),
         14..17 => Request::Operation(range(random, false)),
