@@ -13,7 +13,7 @@ use crate::start::notify::Notifier;
 use crate::start::placement::{self, Placement};
 use crate::start::probe::{Needs, probe};
 use crate::start::signals::StopRequests;
-use crate::start::{logging, panic};
+use crate::start::{logging, memory, panic};
 use campanile_config::{Bootstrap, Config, Url, Warning};
 use campanile_core::clock::AtomicReign;
 use campanile_core::control::CheckpointPolicy;
@@ -47,6 +47,9 @@ pub fn run(config: &Config, warnings: &[Warning]) -> Result<(), Failure> {
     panic::install();
     for warning in warnings {
         tracing::warn!("{warning}");
+    }
+    if let Err(error) = memory::use_small_pages() {
+        tracing::warn!(%error, "cannot do without transparent huge pages; their faults will be seen in the latencies");
     }
     let mut stop = StopRequests::install()?;
     let bootstrap = config.bootstrap()?;

@@ -36,7 +36,7 @@ pub struct Cells {
     pub wal_sync: Histogram,
     /// A checkpoint's file, from its first write until it is durable.
     pub checkpoint_write: Histogram,
-    /// Bytes written to the log, padding included.
+    /// Bytes written to the log, its headers and padding left out.
     pub wal_write_bytes: Counter,
     /// Bytes that its shards' stores take.
     pub store_bytes: Gauge,

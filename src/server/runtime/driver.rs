@@ -25,6 +25,7 @@ use slab::Slab;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Takes the answer to a request.
 pub type Answer = Box<dyn FnOnce(Answered)>;
@@ -186,15 +187,25 @@ impl Driver {
     pub async fn run(&self) -> Result<(), campanile_core::codec::Malformed> {
         loop {
             self.round.wait().await;
+            let begin = Instant::now();
             let mut effects = self.effects.take();
             let more = self.core.borrow_mut().finish(self.clock.now(), &mut effects)?;
             effects.drain(..).for_each(|effect| self.perform(effect));
             self.effects.replace(effects);
             self.mesh().flush();
+            self.note_poll(begin.elapsed());
             if more {
                 self.round.set();
                 glommio::yield_if_needed().await;
             }
+        }
+    }
+
+    fn note_poll(&self, took: Duration) {
+        let longest = &self.metrics.poll_longest_nanoseconds;
+        let took = i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
+        if took > longest.get() {
+            longest.set(took);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::checkpoints::Checkpoints;
 use super::driver::{Driver, Parts};
-use super::journal::Journal;
+use super::journal::{Journal, Written};
 use super::listener::{Dealer, Dealing, Hand, Purpose};
 use super::mesh::{Ends, Mesh};
 use super::recovery::Inheritance;
@@ -196,7 +196,11 @@ fn spawn_journal(driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor
     glommio::spawn_local(Rc::clone(journal).run_release()).detach();
     let (driver, journal) = (Rc::clone(driver), Rc::clone(journal));
     glommio::spawn_local(async move {
-        let durable = |batch| driver.input(Input::Persisted { batch });
+        let durable = |batch, written: Written| {
+            driver.metrics().wal_sync.observe(written.took);
+            driver.metrics().wal_write_bytes.add(written.bytes as u64);
+            driver.input(Input::Persisted { batch });
+        };
         if let Err(error) = journal.run(durable).await {
             logging::fatal(&format!(
                 "executor {executor}: the log cannot be written: {error}; nothing is acknowledged any more, the \

@@ -13,9 +13,19 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What one record leaves for its own header and its sections'.
 const RECORD_HEADROOM_BYTES: usize = 64 * 1024;
+
+/// What a batch cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// As handed to the log; its own headers and padding are not among them.
+    pub bytes: usize,
+    /// From its submission until it was durable.
+    pub took: Duration,
+}
 
 pub struct Journal<D: Disk> {
     log: Rc<Log<D>>,
@@ -53,21 +63,22 @@ impl<D: Disk> Journal<D> {
         self.wake.set();
     }
 
-    /// Writes what comes, for ever. `durable` is told each batch's number.
+    /// Writes what comes, for ever. `durable` is told each batch's number, and what it took to write it.
     ///
     /// # Errors
     /// The first one of the disk. Nothing may be acknowledged after it: the member must stop.
-    pub async fn run(self: Rc<Self>, durable: impl Fn(u64)) -> Result<(), Error> {
+    pub async fn run(self: Rc<Self>, durable: impl Fn(u64, Written)) -> Result<(), Error> {
         loop {
             self.wake.wait().await;
             let Some((number, batch)) = self.next.take() else { continue };
             batch.iter().for_each(|update| self.adopt_if_new(update.group));
             let mut last = None;
+            let (bytes, begin) = (batch_bytes(&batch), Instant::now());
             for record in split(batch, self.log.record_bytes_max() - RECORD_HEADROOM_BYTES) {
                 last = Some(self.log.append(record)?);
             }
             while self.log.flush().await? < last.expect("a batch is one record at least") {}
-            durable(number);
+            durable(number, Written { bytes, took: begin.elapsed() });
         }
     }
 }

@@ -97,6 +97,7 @@ impl Executor {
         for (group, messages) in messages {
             self.send_raft(group, messages);
         }
+        self.release_memory();
     }
 
     /// Proposes what was evaluated in this poll. A group that refuses what it had promised to take ends the reign.
@@ -176,7 +177,8 @@ impl Executor {
         self.out.push(Effect::Persist { batch, appends });
     }
 
-    /// Drops log entries from memory that nobody will ask for.
+    /// Drops log entries from memory that nobody will ask for: with every batch, so that the allocator gives the same few
+    /// megabytes out again and again.
     pub(super) fn release_memory(&mut self) {
         for shard in self.shards.values_mut() {
             shard.group.trim(Index(u64::MAX), LOG_MEMORY_BYTES);
