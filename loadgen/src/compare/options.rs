@@ -17,7 +17,8 @@ pub enum Row {
     Update,
     /// Campanile with two shards on two cores, against itself with one on one; nothing else is pinned.
     Shards,
-    /// Three members of each on both cores, puts by 256 clients over all members.
+    /// Three members of each on both cores, puts by 256 clients over all members. Campanile's have one shard, and one of
+    /// the cores each.
     Members3,
     /// A million keys: filling, memory, restart, and the cost of a put.
     Million,

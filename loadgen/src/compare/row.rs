@@ -106,6 +106,7 @@ impl Row {
             members,
             cpus: cpus.to_vec(),
             shards,
+            one_core_each: members > cpus.len(),
             data_root: options.data_root(),
         };
         let shards = |count| (!options.no_shard_flags).then_some(count);
@@ -118,7 +119,7 @@ impl Row {
             ],
             Self::Members3 => [
                 side("etcd", plan(etcd, &both, None, 3), &[]),
-                side("campanile", plan(campanile, &both, shards(both.len()), 3), &[]),
+                side("campanile", plan(campanile, &both, shards(1), 3), &[]),
             ],
             _ => [
                 side("etcd", plan(etcd, &one, None, 1), &[options.client_cpu]),

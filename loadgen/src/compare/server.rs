@@ -34,7 +34,18 @@ pub struct Plan {
     pub cpus: Vec<usize>,
     /// Shards of a campanile, which is also told its cores; none for an etcd.
     pub shards: Option<usize>,
+    /// Each member of a campanile is told one of the cores, in turn: members that share cores do not share executors'.
+    pub one_core_each: bool,
     pub data_root: PathBuf,
+}
+
+impl Plan {
+    /// What a campanile is told besides: its shards, and the cores for its executors.
+    fn campanile_arguments(&self, member: usize) -> Vec<String> {
+        let Some(shards) = self.shards else { return Vec::new() };
+        let cpus = if self.one_core_each { vec![self.cpus[member % self.cpus.len()]] } else { self.cpus.clone() };
+        vec![format!("--shards={shards}"), format!("--cpus={}", list(&cpus))]
+    }
 }
 
 /// A member's process and its place.
@@ -65,9 +76,10 @@ impl Cluster {
             ports.chunks(2).enumerate().map(|(number, ports)| (format!("m{number}"), ports[0], ports[1])).collect();
         let peers: Vec<String> =
             names.iter().map(|(name, _, peer)| format!("{name}=http://127.0.0.1:{peer}")).collect();
-        for (name, client, peer) in &names {
+        for (number, (name, client, peer)) in names.iter().enumerate() {
             let directory = new_directory(&cluster.plan.data_root)?;
-            let arguments = arguments(&cluster.plan, name, *client, *peer, &peers.join(","), &directory);
+            let mut arguments = arguments(name, *client, *peer, &peers.join(","), &directory);
+            arguments.extend(cluster.plan.campanile_arguments(number));
             let endpoint = format!("127.0.0.1:{client}").parse().expect("a valid endpoint");
             let child = spawn(&cluster.plan, &arguments, &directory);
             match child {
@@ -152,11 +164,11 @@ impl Member {
     }
 }
 
-/// etcd's flags, and campanile's two more.
-fn arguments(plan: &Plan, name: &str, client: u16, peer: u16, cluster: &str, directory: &Path) -> Vec<String> {
+/// etcd's flags.
+fn arguments(name: &str, client: u16, peer: u16, cluster: &str, directory: &Path) -> Vec<String> {
     let (client, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
     let data = directory.join("data");
-    let mut arguments: Vec<String> = [
+    [
         ("name", name),
         ("data-dir", &data.to_string_lossy()),
         ("listen-client-urls", &client),
@@ -170,12 +182,7 @@ fn arguments(plan: &Plan, name: &str, client: u16, peer: u16, cluster: &str, dir
         ("log-level", "error"),
     ]
     .map(|(flag, value)| format!("--{flag}={value}"))
-    .into();
-    if let Some(shards) = plan.shards {
-        arguments.push(format!("--shards={shards}"));
-        arguments.push(format!("--cpus={}", list(&plan.cpus)));
-    }
-    arguments
+    .into()
 }
 
 /// Starts a member that dies with this process, on its cores alone.

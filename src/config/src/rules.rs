@@ -210,7 +210,9 @@ fn executors(settings: &Settings) -> Result<Executors, ConfigError> {
     if !io_memory_bytes.is_multiple_of(PAGE_BYTES) {
         return refuse(settings, flag, format!("is no multiple of {PAGE_BYTES}"));
     }
-    let spin = duration(settings, "executor-spin")?;
+    // An executor that shares its CPU with whoever else runs there must not keep it for nothing.
+    let shares = cpus == CpuChoice::Unpinned && !settings.is_given("executor-spin");
+    let spin = if shares { Duration::ZERO } else { duration(settings, "executor-spin")? };
     if spin > SPIN_MAX {
         return refuse(settings, "executor-spin", "is too long; the most is 1s");
     }
