@@ -32,6 +32,11 @@ impl Default for Batches {
 }
 
 impl Batches {
+    /// Whether one is on its way to the disk.
+    pub fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
     /// Adds a group's entries and hard state. Later entries of a group follow its earlier ones in the same record, and
     /// replace those from their first index on, as when the log is read again.
     fn add(&mut self, append: Update) {

@@ -64,6 +64,9 @@ use std::sync::Arc;
 use transact::Pause;
 use watching::Watching;
 
+/// Turns of one poll after which what its groups still hand out waits for the next: a restart has very much of it.
+const TURNS_MAX: u32 = 8;
+
 /// What an executor needs to know of its member and of the cluster.
 #[derive(Clone)]
 pub struct Config {
@@ -277,7 +280,7 @@ impl Executor {
     /// If a log holds what its format does not: the member must stop.
     pub fn finish(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Result<bool, Malformed> {
         let mut more = false;
-        loop {
+        for turn in 1.. {
             self.drive(now);
             self.flush();
             self.ask_for_confirmation();
@@ -285,7 +288,9 @@ impl Executor {
             self.drive(now);
             self.watch_window();
             more |= self.hand_on_events();
-            if !progressed && !self.has_unflushed() && !self.out.has_local() && self.reads.all_asked() {
+            let is_settled = !self.has_unflushed() && !self.out.has_local() && self.reads.all_asked();
+            if is_settled && (!progressed || turn >= TURNS_MAX) {
+                more |= progressed;
                 break;
             }
         }

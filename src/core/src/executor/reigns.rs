@@ -122,12 +122,15 @@ impl Executor {
     }
 
     /// Answers what has become visible, waits for the window if more is to come, and tells the executors that wait.
+    ///
+    /// While a batch of this executor is on its way to the disk it does not ask to be told: it looks again when that is
+    /// durable, which is soon, and answers for both at once.
     pub(super) fn watch_window(&mut self) {
         loop {
             self.refresh_visible();
             self.release_replies();
             let Some(reign) = &self.reign else { return };
-            if !self.waits_for_window() {
+            if !self.waits_for_window() || self.batches.is_under_way() {
                 break;
             }
             reign.wait(usize::from(self.config.executor));

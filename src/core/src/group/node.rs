@@ -17,7 +17,7 @@ const MESSAGES_IN_FLIGHT_MAX: usize = 128;
 /// because a revision that was taken must never fail to be proposed.
 const UNCOMMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Committed entries handed out at once.
-const COMMITTED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+const COMMITTED_BYTES_MAX: u64 = 1024 * 1024;
 
 /// An entry whose payload is ours to read. An empty one is Raft's own, written by a new leader.
 pub const NORMAL: u8 = 0;
@@ -288,9 +288,11 @@ impl Group {
         self.raw.raft.state == StateRole::Leader && self.raw.raft.commit_to_current_term()
     }
 
-    /// Takes what is to be done since the last call. What must be durable belongs to the given batch.
+    /// Takes what is to be done since the last call. What must be durable belongs to the given batch. A group that has very
+    /// much to hand out, as after a restart, hands out a part; the next call goes on.
     pub fn collect(&mut self, batch: u64, collected: &mut Collected) {
-        while self.raw.has_ready() {
+        let mut committed_bytes = 0;
+        while committed_bytes < COMMITTED_BYTES_MAX && self.raw.has_ready() {
             let mut ready = self.raw.ready();
             collected.messages.append(&mut ready.take_messages());
             let persisted_messages = ready.take_persisted_messages();
@@ -310,6 +312,7 @@ impl Group {
             self.raw.advance_apply();
             self.await_batch(batch, number, must_persist, persisted_messages, collected);
             for entry in committed {
+                committed_bytes += entry.data.len() as u64;
                 self.hand_out(entry, collected);
             }
             self.notice_commit();
