@@ -123,6 +123,7 @@ impl Control {
         let resign = self.group.role() != Role::Leader;
         let visible = self.counter.visible();
         out.broadcast(&Message::Cease { visible, resign });
+        self.leases.pardon_all();
         self.abandon_work(out);
         self.abandon_records(out);
         self.abandon_requests(out);

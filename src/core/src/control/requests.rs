@@ -6,6 +6,7 @@ use super::coordinator::Work;
 use super::record::Record;
 use super::records::Then;
 use crate::error::UserError;
+use crate::evaluate::Leases;
 use crate::executor::effect::Origin;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
@@ -55,7 +56,7 @@ impl Control {
         match request {
             Request::Operation(operation) => self.enqueue(Work::Transaction { origin, operation }, out),
             Request::LeaseGrant { id, ttl_seconds } => self.grant(origin, id, ttl_seconds, out),
-            Request::LeaseRevoke { id } if self.leases.granted(id).is_some() => {
+            Request::LeaseRevoke { id } if self.leases.is_live(id) => {
                 self.enqueue(Work::Revoke { origin: Some(origin), lease: id }, out);
             }
             Request::LeaseRevoke { .. } => {

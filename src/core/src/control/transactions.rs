@@ -7,7 +7,7 @@ use super::record::{ControlEntry, ControlFragment, Record};
 use super::records::Then;
 use crate::clock::Change;
 use crate::error::UserError;
-use crate::evaluate::{Gathered, Need, needs, prepare};
+use crate::evaluate::{Gathered, Leases, Need, needs, prepare};
 use crate::executor::effect::{ExecutorId, Origin};
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
@@ -59,8 +59,13 @@ impl Control {
                 }
                 None
             }
-            Work::Revoke { lease, .. } if self.leases.granted(*lease).is_none() => {
-                return refuse(work, UserError::LeaseNotFound, out);
+            Work::Revoke { origin, lease } if !self.leases.is_live(*lease) => {
+                if let (Some(origin), Some(reign)) = (*origin, &self.reign) {
+                    // What ended it may not be visible yet.
+                    let (revision, result) = (reign.newest(), Err(UserError::LeaseNotFound));
+                    out.reply(Reply { revision, origin, result });
+                }
+                return;
             }
             Work::Revoke { lease, .. } => {
                 asked.extend((0..out.executors()).map(|executor| (executor, Vec::new())));
@@ -133,6 +138,8 @@ impl Control {
             return refuse(work, UserError::TooManyRequests, out);
         };
         self.write(revision, groups, Index(0), changes, out);
+        self.leases.condemn(lease);
+        out.broadcast(&Message::Condemn { lease });
         let fragment = ControlFragment { epoch: reign.epoch(), revision, groups, revoked: vec![lease] };
         match self.group.propose(ControlEntry::Fragment(fragment).encode()) {
             Ok(index) => {

@@ -25,6 +25,7 @@ impl Executor {
             Message::Write { revision, groups, control_index, changes } => {
                 self.write_fragments(revision, groups, control_index, changes);
             }
+            Message::Condemn { lease } => self.leases.condemn(lease),
             Message::Resume => self.resume(),
 
             Message::ToShard { shard, message } => self.tell_watchers(shard, message),

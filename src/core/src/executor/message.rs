@@ -115,6 +115,10 @@ pub enum Message {
         control_index: Index,
         changes: Vec<(ShardId, Vec<Change>)>,
     },
+    /// A revision was taken at which the lease dies: nothing that is evaluated from now on attaches it.
+    Condemn {
+        lease: LeaseId,
+    },
     /// Go on evaluating.
     Resume,
 

@@ -117,6 +117,7 @@ impl Executor {
                 self.out.tell(CONTROL_EXECUTOR, Message::Committed { group, committed });
             }
         }
+        self.leases.pardon_all();
         self.fail_replies();
         self.abandon_pause();
     }

@@ -39,6 +39,8 @@ pub struct LeaseTable {
     leases: FxHashMap<LeaseId, Lease>,
     /// Every lease once, by [`Lease::due`].
     queue: BTreeSet<(Instant, LeaseId)>,
+    /// A revision was taken at which these die. What is evaluated from then on must not attach them.
+    condemned: BTreeSet<LeaseId>,
 }
 
 impl LeaseTable {
@@ -49,7 +51,7 @@ impl LeaseTable {
     #[must_use]
     pub fn new(ttl_min_seconds: i64) -> LeaseTable {
         assert!((1..=TTL_SECONDS_MAX).contains(&ttl_min_seconds), "no lease can live {ttl_min_seconds} s at least");
-        LeaseTable { ttl_min_seconds, leases: FxHashMap::default(), queue: BTreeSet::new() }
+        LeaseTable { ttl_min_seconds, leases: FxHashMap::default(), queue: BTreeSet::new(), condemned: BTreeSet::new() }
     }
 
     /// Whether this lease may be granted, and with which time to live in seconds. Changes nothing: the grant takes effect
@@ -86,10 +88,21 @@ impl LeaseTable {
 
     /// A revoke takes effect. Says whether the lease was there.
     pub fn remove(&mut self, id: LeaseId) -> bool {
+        self.condemned.remove(&id);
         let Some(lease) = self.leases.remove(&id) else { return false };
         let queued = self.queue.remove(&(lease.due, id));
         assert!(queued, "every lease stands in the queue");
         true
+    }
+
+    /// A revision was taken at which the lease dies together with its keys.
+    pub fn condemn(&mut self, id: LeaseId) {
+        self.condemned.insert(id);
+    }
+
+    /// The reign is over: whether a lease dies is for the log to say.
+    pub fn pardon_all(&mut self) {
+        self.condemned.clear();
     }
 
     /// Gives a lease its whole time again, and says how much that is, in seconds.
@@ -180,7 +193,7 @@ impl LeaseTable {
 
 impl Leases for LeaseTable {
     fn is_live(&self, id: LeaseId) -> bool {
-        self.leases.contains_key(&id)
+        self.leases.contains_key(&id) && !self.condemned.contains(&id)
     }
 }
 
