@@ -10,7 +10,7 @@ use crate::error::UserError;
 use crate::request::Request;
 use crate::response::{HashKv, Response, Status};
 use campanile_storage::ids::{MemberId, Position, Revision, ShardId};
-use campanile_storage::store::{HashEntry, HashMerge, UNCOMPACTED};
+use campanile_storage::store::{HashEntry, HashMerge};
 use std::collections::BTreeMap;
 
 /// Entries that a shard hashes at once: some 0.2 ms.
@@ -29,6 +29,8 @@ pub struct HashPart {
 #[derive(Debug)]
 struct Hashing {
     at: Revision,
+    /// No revision was named: it is the newest one, whichever that is by the time.
+    is_newest: bool,
     compacted: Revision,
     merge: HashMerge,
     after: Vec<Option<Position>>,
@@ -72,20 +74,20 @@ impl Executor {
             at if at > self.visible => Err(UserError::FutureRevision),
             at if at.0 > 0 && at < self.compacted => Err(UserError::Compacted),
             _ if self.hashes.under_way.len() >= HASHES_MAX => Err(UserError::TooManyRequests),
-            Revision(0) => Ok(self.visible),
-            at => Ok(at),
+            Revision(0) => Ok((self.visible, true)),
+            at => Ok((at, false)),
         };
         match result {
-            Ok(at) => self.begin_hash(origin, at),
+            Ok((at, is_newest)) => self.begin_hash(origin, at, is_newest),
             Err(error) => self.out.answer(origin, Err(error)),
         }
     }
 
-    fn begin_hash(&mut self, origin: Origin, at: Revision) {
+    fn begin_hash(&mut self, origin: Origin, at: Revision, is_newest: bool) {
         // As etcd: at a negative revision there is nothing, and nothing to refuse.
         let shards = if at.0 < 0 { 0 } else { self.shards_total.unwrap_or(0) as usize };
-        let hashing =
-            Hashing { at, compacted: self.compacted, merge: HashMerge::new(shards), after: vec![None; shards] };
+        let (compacted, merge, after) = (self.compacted, HashMerge::new(shards), vec![None; shards]);
+        let hashing = Hashing { at, is_newest, compacted, merge, after };
         self.hashes.under_way.insert(origin, hashing);
         self.drive_hash(origin);
     }
@@ -137,12 +139,13 @@ impl Executor {
     pub(super) fn take_hash_part(&mut self, origin: Origin, part: Option<HashPart>) {
         let Some(hashing) = self.hashes.under_way.get_mut(&origin) else { return };
         let Some(HashPart { shard, entries, ended }) = part else {
-            let at = hashing.at;
+            let (is_newest, at) = (hashing.is_newest, hashing.at);
+            let at = if is_newest { self.visible } else { at };
             self.hashes.under_way.remove(&origin);
-            return if at < self.compacted || self.compacted == UNCOMPACTED {
+            return if at < self.compacted {
                 self.out.answer(origin, Err(UserError::Compacted));
             } else {
-                self.begin_hash(origin, at);
+                self.begin_hash(origin, at, is_newest);
             };
         };
         let stream = shard.0 as usize;
