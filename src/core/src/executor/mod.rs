@@ -348,6 +348,12 @@ impl Executor {
         self.shards.values()
     }
 
+    /// The groups hosted here, the control group too.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        let control = self.control.iter().map(|control| &control.group);
+        self.shards.values().map(|shard| &shard.group).chain(control)
+    }
+
     /// On the primary the window says what is visible; shards drop what they staged up to there.
     fn refresh_visible(&mut self) {
         if let Some(reign) = &self.reign {

@@ -118,6 +118,19 @@ impl SimulatedDisk {
         self.state.borrow_mut().capacity_bytes = bytes;
     }
 
+    /// Bytes that all files with a name take.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.state.borrow().medium.used_bytes()
+    }
+
+    /// Takes back what [`crash_at`](Self::crash_at), [`fail_at`](Self::fail_at) and
+    /// [`set_capacity`](Self::set_capacity) have said.
+    pub fn forgive(&self) {
+        let mut state = self.state.borrow_mut();
+        (state.crash_at, state.fail_at, state.capacity_bytes) = (None, None, u64::MAX);
+    }
+
     /// Crashes now. Every operation fails from now on, until [`SimulatedDisk::restart`].
     pub fn crash(&self, how: Crash) {
         self.state.borrow_mut().crash(how);

@@ -1,0 +1,146 @@
+//! A lease lives at least as long as it was promised, and a key is never on a lease that is dead.
+//!
+//! Who revoked a lease is told by its requests: one that nobody asked to be revoked ran out. It may do so its time to live
+//! after the last keepalive that was granted, counted by clocks that may be fast, and that may have jumped.
+
+use super::reference::Reference;
+use super::{Violation, promise};
+use crate::moment::Moment;
+use crate::record::calls::Call;
+use crate::record::history::{History, LeaseRecord, Step};
+use campanile_core::clock::Change;
+use campanile_core::error::UserError;
+use campanile_core::request::{Operation, Put, Request};
+use campanile_core::response::Response;
+use campanile_storage::ids::{LeaseId, Revision};
+use campanile_storage::store::End;
+use std::time::Duration;
+
+const EARLY: &str = "no lease ends early";
+const DEAD: &str = "no key is on a dead lease";
+const TRUE: &str = "leases are there when they are, and only then";
+
+/// How far clocks may be off.
+#[derive(Clone, Debug, Default)]
+pub struct Clocks {
+    /// How much faster than virtual time the fastest runs, in millionths.
+    pub fastest_ppm: i64,
+    /// When a clock jumped, and by how much.
+    pub jumps: Vec<(Moment, Duration)>,
+}
+
+impl Clocks {
+    /// The least time that passes while some clock counts so many seconds, in a period that may hold jumps.
+    fn least(&self, seconds: i64, from: Moment, to: Moment) -> Duration {
+        let counted = seconds as i128 * 1_000_000 * 1_000_000 / i128::from(1_000_000 + self.fastest_ppm.max(0));
+        let jumped: Duration = self.jumps.iter().filter(|(at, _)| from <= *at && *at <= to).map(|(_, by)| *by).sum();
+        Duration::from_micros(counted as u64).saturating_sub(jumped)
+    }
+}
+
+/// # Errors
+/// The first promise about leases that was broken.
+pub fn check(history: &History, calls: &[Call], clocks: &Clocks) -> Result<(), Violation> {
+    for (&lease, records) in &history.leases {
+        for pair in records.windows(2) {
+            let ((_, granted_at, LeaseRecord::Granted { ttl_seconds }), (_, ended_at, LeaseRecord::Revoked { .. })) =
+                (pair[0], pair[1])
+            else {
+                continue;
+            };
+            if !was_revoked(lease, ended_at, calls) {
+                check_age(lease, ttl_seconds, granted_at, ended_at, calls, clocks)?;
+            }
+        }
+    }
+    for (revision, step) in history.steps() {
+        check_attached(history, revision, step)?;
+    }
+    check_end(history)?;
+    calls.iter().try_for_each(|call| check_refusal(lease_of(call), history, call, calls))
+}
+
+/// Whether a client had asked for the lease's end by then.
+fn was_revoked(lease: LeaseId, by: Moment, calls: &[Call]) -> bool {
+    calls.iter().take_while(|call| call.asked_at <= by).any(|call| call.request == Request::LeaseRevoke { id: lease })
+}
+
+fn check_age(
+    lease: LeaseId,
+    ttl_seconds: i64,
+    granted_at: Moment,
+    ended_at: Moment,
+    calls: &[Call],
+    clocks: &Clocks,
+) -> Result<(), Violation> {
+    let kept = |call: &&Call| {
+        let lived = matches!(call.response(), Some(Response::LeaseKeepAlive { ttl_seconds, .. }) if *ttl_seconds > 0);
+        lived && call.request == Request::LeaseKeepAlive { id: lease }
+    };
+    let keepalives = calls.iter().filter(kept).map(|call| call.asked_at).filter(|at| *at <= ended_at);
+    let last = keepalives.max().unwrap_or(granted_at).max(granted_at);
+    let least = clocks.least(ttl_seconds, last, ended_at);
+    promise!(
+        EARLY,
+        ended_at - last >= least,
+        "lease {lease} of {ttl_seconds} s ran out at {ended_at}, {:?} after it was granted or kept at {last}",
+        ended_at - last
+    );
+    Ok(())
+}
+
+/// Every key that this revision attaches to a lease was attached while that lived.
+fn check_attached(history: &History, revision: Revision, step: &Step) -> Result<(), Violation> {
+    for change in &step.changes {
+        let Change::Put { key, lease, .. } = change else { continue };
+        if *lease == LeaseId::NONE {
+            continue;
+        }
+        let records = history.leases.get(lease).map_or(&[][..], Vec::as_slice);
+        let grant = records.iter().rposition(|(index, _, record)| {
+            matches!(record, LeaseRecord::Granted { .. }) && *index <= step.control_index
+        });
+        promise!(DEAD, grant.is_some(), "revision {revision} attaches {key:?} to lease {lease}, which is not granted");
+        let end = records.get(grant.map_or(0, |grant| grant + 1));
+        let dead = matches!(end, Some((_, _, LeaseRecord::Revoked { revision: Some(at) })) if *at < revision);
+        promise!(DEAD, !dead, "revision {revision} attaches {key:?} to lease {lease}, which is dead: {end:?}");
+    }
+    Ok(())
+}
+
+/// In the end no key is on a lease that is gone.
+fn check_end(history: &History) -> Result<(), Violation> {
+    let store = Reference::of(history).store;
+    for key_value in store.range(b"", End::Unbounded, history.newest()) {
+        let lease = key_value.lease();
+        let last = history.leases.get(&lease).and_then(|records| records.last());
+        let lives = lease == LeaseId::NONE || matches!(last, Some((_, _, LeaseRecord::Granted { .. })));
+        promise!(DEAD, lives, "in the end {:?} is on lease {lease}: {last:?}", key_value.key());
+    }
+    Ok(())
+}
+
+/// The lease without which the request cannot be carried out.
+fn lease_of(call: &Call) -> Option<LeaseId> {
+    match &call.request {
+        Request::LeaseRevoke { id } => Some(*id),
+        Request::Operation(Operation::Put(Put { lease, .. })) => Some(*lease).filter(|lease| *lease != LeaseId::NONE),
+        _ => None,
+    }
+}
+
+/// A lease that surely lived all the time between question and answer was not said to be missing.
+fn check_refusal(lease: Option<LeaseId>, history: &History, call: &Call, calls: &[Call]) -> Result<(), Violation> {
+    let (Some(lease), Some(answer)) = (lease, &call.answer) else { return Ok(()) };
+    if answer.result.as_ref().err() != Some(&UserError::LeaseNotFound) {
+        return Ok(());
+    }
+    let granted = calls.iter().any(|grant| {
+        let told = matches!(grant.response(), Some(Response::LeaseGrant { id, .. }) if *id == lease);
+        told && grant.answer.as_ref().is_some_and(|granted| granted.at <= call.asked_at)
+    });
+    let records = history.leases.get(&lease).map_or(&[][..], Vec::as_slice);
+    let ended = records.iter().any(|(_, at, record)| matches!(record, LeaseRecord::Revoked { .. }) && *at <= answer.at);
+    promise!(TRUE, !granted || ended, "{:?} found no lease {lease}, which lived", call.request);
+    Ok(())
+}

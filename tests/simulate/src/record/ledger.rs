@@ -1,0 +1,156 @@
+//! Every log entry that any member ever wrote, and which of them are committed: what a run's history is read from at its
+//! end. Raft's own promises (one entry for each place and term, one committed entry for each place) are checked here as
+//! the entries come.
+
+use crate::check::Violation;
+use crate::moment::Moment;
+use bytes::Bytes;
+use campanile_core::clock::Epoch;
+use campanile_core::clock::fragment::{self, DataEntry};
+use campanile_core::control::record::ControlEntry;
+use campanile_core::group::{Group, NORMAL};
+use campanile_storage::ids::{GroupId, Index, Revision, Term};
+use campanile_storage::log::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+const PROMISE: &str = "members agree on what is committed";
+
+/// One entry of one group's log.
+pub type Place = (GroupId, Index, Term);
+
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub payload: Bytes,
+    pub kind: u8,
+    /// When somebody first wrote it.
+    pub at: Moment,
+}
+
+/// The fragments of one revision in one epoch.
+#[derive(Clone, Debug, Default)]
+pub struct Pieces {
+    /// How many groups the transaction touches.
+    pub groups: u32,
+    pub places: BTreeSet<Place>,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    written: BTreeMap<Place, Written>,
+    /// By group: the term of each committed entry, from index 1 on.
+    committed: BTreeMap<GroupId, Vec<Term>>,
+    /// How far each member was known to be committed.
+    noticed: BTreeMap<(usize, GroupId), Index>,
+    pieces: BTreeMap<Revision, BTreeMap<Epoch, Pieces>>,
+}
+
+impl Ledger {
+    /// Somebody writes an entry.
+    ///
+    /// # Errors
+    /// If another entry of that place and term was written before.
+    pub fn write(&mut self, group: GroupId, entry: &Entry, at: Moment) -> Result<(), Violation> {
+        let place = (group, entry.index, entry.term);
+        if let Some(before) = self.written.get(&place) {
+            if before.payload != entry.payload {
+                return Err(Violation::new(PROMISE, format!("two entries at {place:?}")));
+            }
+            return Ok(());
+        }
+        let written = Written { payload: entry.payload.clone(), kind: entry.kind, at };
+        self.note_pieces(place, &written);
+        self.written.insert(place, written);
+        Ok(())
+    }
+
+    fn note_pieces(&mut self, place: Place, written: &Written) {
+        if place.0 == GroupId::CONTROL {
+            if let Some(ControlEntry::Fragment(fragment)) = written.control() {
+                self.note_piece(fragment.revision, fragment.epoch, fragment.groups, place);
+            }
+        } else if let Some(DataEntry::Fragments(epoch, fragments)) = written.data() {
+            for fragment in fragments {
+                self.note_piece(fragment.revision, epoch, fragment.groups, place);
+            }
+        }
+    }
+
+    fn note_piece(&mut self, revision: Revision, epoch: Epoch, groups: u32, place: Place) {
+        let pieces = self.pieces.entry(revision).or_default().entry(epoch).or_default();
+        pieces.groups = groups;
+        pieces.places.insert(place);
+    }
+
+    /// Looks at how far a member knows a group to be committed.
+    ///
+    /// # Errors
+    /// If it knows otherwise than another.
+    pub fn notice(&mut self, member: usize, group: &Group) -> Result<(), Violation> {
+        let id = group.id();
+        let before = self.noticed.entry((member, id)).or_default();
+        let committed = self.committed.entry(id).or_default();
+        for index in before.0 + 1..=group.commit().0 {
+            // What a checkpoint stands for has no term any more, and raft-rs says 0.
+            let Some(term) = group.entry_term(Index(index)).filter(|term| *term > Term(0)) else { continue };
+            match committed.get(index as usize - 1) {
+                Some(known) if *known != term => {
+                    let what = format!("entry {index} of group {id} is of term {term} on member {member}, and {known}");
+                    return Err(Violation::new(PROMISE, what));
+                }
+                Some(_) => {}
+                None if committed.len() as u64 + 1 == index => committed.push(term),
+                None => {
+                    let what = format!("group {id} goes from {} to {index} on member {member}", committed.len());
+                    return Err(Violation::new(PROMISE, what));
+                }
+            }
+        }
+        *before = group.commit().max(*before);
+        Ok(())
+    }
+
+    /// A member starts again: what it knew to be committed it may have to learn again.
+    pub fn forget(&mut self, member: usize) {
+        self.noticed.retain(|(at, _), _| *at != member);
+    }
+
+    /// The highest revision that stands in any log.
+    #[must_use]
+    pub fn newest(&self) -> Revision {
+        self.pieces.keys().next_back().copied().unwrap_or(Revision::EMPTY)
+    }
+
+    #[must_use]
+    pub fn pieces(&self, revision: Revision) -> Option<&BTreeMap<Epoch, Pieces>> {
+        self.pieces.get(&revision)
+    }
+
+    /// The committed entries of a group, in order.
+    pub fn log(&self, group: GroupId) -> impl Iterator<Item = (Index, Term, &Written)> {
+        let terms = self.committed.get(&group).into_iter().flatten();
+        (1..).map(Index).zip(terms).map(move |(index, &term)| {
+            let written = self.written.get(&(group, index, term)).expect("who committed an entry wrote it");
+            (index, term, written)
+        })
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> {
+        self.committed.keys().copied()
+    }
+}
+
+impl Written {
+    /// What an entry of a data group says; nothing if it is Raft's own.
+    #[must_use]
+    pub fn data(&self) -> Option<DataEntry> {
+        (self.kind == NORMAL && !self.payload.is_empty())
+            .then(|| fragment::decode(self.payload.clone()).expect("what a member wrote can be read"))
+    }
+
+    /// What an entry of the control group says; nothing if it is Raft's own.
+    #[must_use]
+    pub fn control(&self) -> Option<ControlEntry> {
+        (self.kind == NORMAL && !self.payload.is_empty())
+            .then(|| ControlEntry::decode(self.payload.clone()).expect("what a member wrote can be read"))
+    }
+}

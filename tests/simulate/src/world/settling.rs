@@ -1,0 +1,114 @@
+//! The faults stop. Within a bound everybody is up, served and of the same mind; then all that was told is compared with
+//! what the logs say.
+
+use super::World;
+use crate::check::progress::{BOUND, Settled};
+use crate::check::{Violation, answers, hashes, leases, refusals, unanswered, watches};
+use crate::client::operations;
+use crate::record::watching::Kind;
+use crate::record::{CallId, History};
+use campanile_core::request::{KeyRange, Operation, Put, Range, RangeEnd, Request};
+use campanile_storage::ids::{LeaseId, Revision};
+use std::time::Duration;
+
+/// From one attempt to ask everybody to the next.
+const ATTEMPT: Duration = Duration::from_secs(1);
+/// What watchers get to read what is left.
+const READING: Duration = Duration::from_secs(3);
+
+impl World {
+    /// Lets the faults stop, and waits until the cluster is settled.
+    ///
+    /// # Errors
+    /// If it is not within the bound.
+    pub fn settle(&mut self) -> Result<(), Violation> {
+        self.calm();
+        let until = self.now + BOUND;
+        loop {
+            let asked = self.ask_everybody()?;
+            self.run_until(self.now + ATTEMPT)?;
+            let settled = self.settled(&asked);
+            if settled.is_settled() {
+                break;
+            }
+            if self.now >= until {
+                return settled.check();
+            }
+        }
+        for member in 0..self.members.len() {
+            self.ask(member, Request::HashKv { at: Revision(0) })?;
+            self.ask(member, Request::Operation(Operation::Range(everything())))?;
+        }
+        self.run_until(self.now + READING)?;
+        for watcher in &self.watchers {
+            for (_, place) in watcher.open() {
+                let watch = &mut self.watches[place];
+                watch.is_settled = matches!(watch.told.first(), Some(told) if matches!(told.kind, Kind::Created));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks every member that will ever serve to write and to read.
+    fn ask_everybody(&mut self) -> Result<Vec<(usize, Option<CallId>)>, Violation> {
+        let mut asked = Vec::new();
+        for member in (0..self.members.len()).filter(|&member| !self.members[member].is_gone()).collect::<Vec<_>>() {
+            let put = Put {
+                key: operations::key(member as u64),
+                value: format!("settled {}", self.calls.list.len()).into(),
+                lease: LeaseId::NONE,
+                previous: false,
+                ignore_value: false,
+                ignore_lease: false,
+            };
+            asked.push((member, self.ask(member, Request::Operation(Operation::Put(put)))?));
+            asked.push((member, self.ask(member, Request::Operation(Operation::Range(everything())))?));
+        }
+        Ok(asked)
+    }
+
+    fn settled(&self, asked: &[(usize, Option<CallId>)]) -> Settled {
+        let answered = |call: &Option<CallId>| call.is_some_and(|call| self.calls.list[call.0].response().is_some());
+        let unserved = asked.iter().filter(|(_, call)| !answered(call));
+        let told = |&(member, call): &(usize, Option<CallId>)| {
+            let answer = call.and_then(|call| self.calls.list[call.0].answer.clone()).map(|answer| answer.result);
+            format!("member {member} says {answer:?}")
+        };
+        let visible = self.members.iter().enumerate().flat_map(|(number, member)| {
+            let seats = member.process().into_iter().flat_map(|process| &process.seats);
+            seats.map(move |seat| (number, seat.borrow().core.visible()))
+        });
+        Settled { visible: visible.collect(), unserved: unserved.map(told).collect() }
+    }
+
+    /// Compares everything that clients were told with what the logs say.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub fn compare(&self) -> Result<(), Violation> {
+        let history = History::read(&self.ledger)?;
+        let calls = &self.calls.list;
+        let unclaimed = answers::check(&history, calls)?;
+        unanswered::check(&unclaimed)?;
+        refusals::check(&history, calls)?;
+        leases::check(&history, calls, &self.clocks)?;
+        watches::check(&history, &self.watches)?;
+        hashes::check(&history, calls)
+    }
+}
+
+fn everything() -> Range {
+    Range {
+        keys: KeyRange { start: "a".into(), end: RangeEnd::Unbounded },
+        at: None,
+        limit: 0,
+        sort: None,
+        serializable: false,
+        keys_only: false,
+        count_only: false,
+        mod_revision_min: 0,
+        mod_revision_max: 0,
+        create_revision_min: 0,
+        create_revision_max: 0,
+    }
+}
