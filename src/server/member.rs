@@ -16,6 +16,7 @@ use crate::start::signals::StopRequests;
 use crate::start::{logging, memory, panic};
 use campanile_config::{Bootstrap, Config, Url, Warning};
 use campanile_core::clock::AtomicReign;
+use campanile_core::clock::batch::ENTRY_BYTES_MAX;
 use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
 use campanile_core::executor as core;
@@ -232,6 +233,7 @@ fn core_config(config: &Config, bootstrap: &Bootstrap, executor: u16, executors:
         lease_ttl_min_seconds: lease_ttl_min_seconds(config),
         limits: Limits { txn_operations_max: usize::try_from(config.limits.txn_operations_max).unwrap_or(usize::MAX) },
         stream_limits: StreamLimits::default(),
+        entry_bytes_max: ENTRY_BYTES_MAX,
         checkpoint: CheckpointPolicy {
             transactions: config.checkpoint.transactions,
             log_bytes: config.checkpoint.wal_bytes,

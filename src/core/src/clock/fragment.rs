@@ -1,11 +1,13 @@
 //! What one transaction changes in one group, as the group's log holds it. Pure format, version 1.
 //!
-//! An entry of a data group is a fence, or a batch of fragments of one epoch in rising order of revision. Layout, all
-//! little-endian:
+//! An entry of a data group is a fence, or fragments of one epoch in rising order of revision. A fragment that is larger
+//! than an entry may be is cut into parts, one an entry, in entries that follow one another; it counts with its last part.
+//! Layout, all little-endian:
 //!
 //! ```text
 //! u8 kind (1 fence, 2 fragments) | u64 epoch term | u32 epoch attempt | u32 count | fragment...
-//! fragment: i64 revision | u32 groups | u64 control index | u32 count | change...
+//! fragment: i64 revision | u32 groups << 1 | is part | if part: u32 number << 1 | is last | u64 control index
+//!           | u32 count | change...
 //! change:   u32 sub << 1 | is put | bytes key | if put: bytes value, i64 lease      (bytes: u32 length, then the bytes)
 //! ```
 
@@ -17,11 +19,16 @@ use campanile_storage::ids::{Index, LeaseId, Revision, Term};
 const KIND_FENCE: u8 = 1;
 const KIND_FRAGMENTS: u8 = 2;
 /// Kind, epoch and count.
-const HEADER_BYTES: usize = 1 + 8 + 4 + 4;
-/// Offset of the count in a batch under construction.
-const COUNT_OFFSET: usize = HEADER_BYTES - 4;
-const FRAGMENT_BYTES_MIN: usize = 8 + 4 + 8 + 4;
+pub(super) const HEADER_BYTES: usize = 1 + 8 + 4 + 4;
+/// Offset of the count in an entry under construction.
+pub(super) const COUNT_OFFSET: usize = HEADER_BYTES - 4;
+/// A fragment without its changes, if it is whole.
+pub(super) const FRAGMENT_BYTES_MIN: usize = 8 + 4 + 8 + 4;
+/// What a part has beside that.
+pub(super) const PART_BYTES: usize = 4;
 const CHANGE_BYTES_MIN: usize = 4 + 4;
+/// What a change has beside its key and its value, at most.
+pub const CHANGE_OVERHEAD_BYTES: usize = 4 + 4 + 4 + 8;
 
 /// One effect on one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +44,35 @@ impl Change {
             Change::Put { key, .. } | Change::Delete { key, .. } => key,
         }
     }
+
+    /// How much of an entry it takes.
+    pub(super) fn entry_bytes(&self) -> usize {
+        match self {
+            Change::Put { key, value, .. } => CHANGE_OVERHEAD_BYTES + key.len() + value.len(),
+            Change::Delete { key, .. } => CHANGE_BYTES_MIN + key.len(),
+        }
+    }
 }
 
-/// What one transaction changes in one group.
+/// Which part of a fragment an entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Counted from 0.
+    pub number: u32,
+    /// With it the fragment is complete.
+    pub is_last: bool,
+}
+
+impl Part {
+    /// All there is: nearly every fragment.
+    pub const WHOLE: Part = Part { number: 0, is_last: true };
+}
+
+/// What one transaction changes in one group, or a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fragment {
     pub revision: Revision,
+    pub part: Part,
     /// How many groups the whole transaction touches.
     pub groups: u32,
     /// The newest grant of a lease that it attaches (an index of the control group's log); 0 if it attaches none. It
@@ -74,56 +104,31 @@ fn header(kind: u8, epoch: Epoch) -> Vec<u8> {
     buffer
 }
 
-/// Fragments of one epoch, gathered for one entry while the executor evaluates.
-#[derive(Debug)]
-pub struct FragmentBatch {
-    buffer: Vec<u8>,
-    count: u32,
-    first: Revision,
-    last: Revision,
+/// Begins an entry of fragments; their number is written at [`COUNT_OFFSET`] when it is known.
+pub(super) fn fragments(epoch: Epoch) -> Vec<u8> {
+    header(KIND_FRAGMENTS, epoch)
 }
 
-impl FragmentBatch {
-    #[must_use]
-    pub fn new(epoch: Epoch) -> FragmentBatch {
-        FragmentBatch { buffer: header(KIND_FRAGMENTS, epoch), count: 0, first: Revision(0), last: Revision(0) }
+/// Appends a fragment, or a part of one, to an entry.
+pub(super) fn encode_fragment(
+    buffer: &mut Vec<u8>,
+    revision: Revision,
+    groups: u32,
+    part: Part,
+    control_index: Index,
+    changes: &[Change],
+) {
+    buffer.put_i64(revision.0);
+    if part == Part::WHOLE {
+        buffer.put_u32(groups << 1);
+    } else {
+        buffer.put_u32(groups << 1 | 1);
+        buffer.put_u32(part.number << 1 | u32::from(part.is_last));
     }
-
-    /// Adds a fragment.
-    ///
-    /// # Panics
-    /// If its revision is not above the one before: a shard's fragments stand in revision order within an epoch.
-    pub fn push(&mut self, revision: Revision, groups: u32, control_index: Index, changes: &[Change]) {
-        assert!(revision > self.last, "fragment {revision} behind {}", self.last);
-        if self.count == 0 {
-            self.first = revision;
-        }
-        self.last = revision;
-        self.count += 1;
-        self.buffer.put_i64(revision.0);
-        self.buffer.put_u32(groups);
-        self.buffer.put_u64(control_index.0);
-        self.buffer.put_count(changes.len());
-        for change in changes {
-            encode_change(&mut self.buffer, change);
-        }
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.buffer.len()
-    }
-
-    /// The entry, with the first and the last revision in it.
-    #[must_use]
-    pub fn finish(mut self) -> (Vec<u8>, Revision, Revision) {
-        self.buffer[COUNT_OFFSET..HEADER_BYTES].copy_from_slice(&self.count.to_le_bytes());
-        (self.buffer, self.first, self.last)
+    buffer.put_u64(control_index.0);
+    buffer.put_count(changes.len());
+    for change in changes {
+        encode_change(buffer, change);
     }
 }
 
@@ -163,10 +168,18 @@ pub fn decode(bytes: Bytes) -> Result<DataEntry, Malformed> {
 fn decode_fragment(reader: &mut Reader) -> Result<Fragment, Malformed> {
     let revision = Revision(reader.i64("revision")?);
     let groups = reader.u32("number of groups")?;
+    let part = if groups & 1 == 0 { Part::WHOLE } else { decode_part(reader)? };
     let control_index = Index(reader.u64("control index")?);
     let count = reader.count(CHANGE_BYTES_MIN, "number of changes")?;
     let changes = (0..count).map(|_| decode_change(reader)).collect::<Result<_, _>>()?;
-    Ok(Fragment { revision, groups, control_index, changes })
+    Ok(Fragment { revision, part, groups: groups >> 1, control_index, changes })
+}
+
+fn decode_part(reader: &mut Reader) -> Result<Part, Malformed> {
+    let tag = reader.u32("part of a fragment")?;
+    let part = Part { number: tag >> 1, is_last: tag & 1 == 1 };
+    // What is whole is never written as a part.
+    if part == Part::WHOLE { Err(Malformed("part of a fragment")) } else { Ok(part) }
 }
 
 fn decode_change(reader: &mut Reader) -> Result<Change, Malformed> {
@@ -192,40 +205,67 @@ mod tests {
         ]
     }
 
+    /// An entry with one fragment, or one part.
+    fn entry(revision: i64, groups: u32, part: Part, control_index: u64, changes: &[Change]) -> Vec<u8> {
+        let mut buffer = fragments(EPOCH);
+        encode_fragment(&mut buffer, Revision(revision), groups, part, Index(control_index), changes);
+        buffer[COUNT_OFFSET] = 1;
+        buffer
+    }
+
+    const MIDDLE: Part = Part { number: 1, is_last: false };
+    const LAST: Part = Part { number: 2, is_last: true };
+
     #[test]
-    fn fragments_round_trip() {
-        let mut batch = FragmentBatch::new(EPOCH);
-        batch.push(Revision(7), 2, Index(4), &changes());
-        batch.push(Revision(9), 1, Index(0), &changes()[1..]);
-        let (bytes, first, last) = batch.finish();
-        assert_eq!((first, last), (Revision(7), Revision(9)));
-        let expected = vec![
-            Fragment { revision: Revision(7), groups: 2, control_index: Index(4), changes: changes() },
-            Fragment { revision: Revision(9), groups: 1, control_index: Index(0), changes: changes()[1..].to_vec() },
-        ];
-        assert_eq!(decode(bytes.into()), Ok(DataEntry::Fragments(EPOCH, expected)));
+    fn fragments_and_parts_round_trip() {
+        for part in [Part::WHOLE, Part { number: 0, is_last: false }, MIDDLE, LAST] {
+            let bytes = entry(7, 2, part, 4, &changes());
+            let expected =
+                Fragment { revision: Revision(7), part, groups: 2, control_index: Index(4), changes: changes() };
+            assert_eq!(decode(bytes.into()), Ok(DataEntry::Fragments(EPOCH, vec![expected])));
+        }
     }
 
     #[test]
     fn the_format_is_fixed() {
         assert_eq!(fence(EPOCH), [1, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
-        let mut batch = FragmentBatch::new(EPOCH);
-        batch.push(Revision(2), 1, Index(0), &changes()[1..]);
         let golden = [
             2, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, // header
-            2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, // fragment
+            2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, // fragment
             10, 0, 0, 0, 1, 0, 0, 0, b'b', // change
         ];
-        assert_eq!(batch.finish().0, golden);
+        assert_eq!(entry(2, 1, Part::WHOLE, 0, &changes()[1..]), golden);
+        let golden = [
+            2, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, // header
+            2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, // last part
+            10, 0, 0, 0, 1, 0, 0, 0, b'b', // change
+        ];
+        assert_eq!(entry(2, 1, LAST, 0, &changes()[1..]), golden);
     }
 
     #[test]
     fn every_truncation_is_malformed() {
-        let mut batch = FragmentBatch::new(EPOCH);
-        batch.push(Revision(7), 2, Index(4), &changes());
-        let (bytes, _, _) = batch.finish();
-        for length in 0..bytes.len() {
-            assert!(decode(Bytes::copy_from_slice(&bytes[..length])).is_err(), "{length} bytes");
+        for part in [Part::WHOLE, MIDDLE, LAST] {
+            let bytes = entry(7, 2, part, 4, &changes());
+            for length in 0..bytes.len() {
+                assert!(decode(Bytes::copy_from_slice(&bytes[..length])).is_err(), "{length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_whole_is_no_part() {
+        let mut bytes = entry(7, 2, LAST, 4, &changes());
+        bytes[HEADER_BYTES + 8 + 4] = 1;
+        assert_eq!(decode(bytes.into()), Err(Malformed("part of a fragment")));
+    }
+
+    #[test]
+    fn a_change_says_how_much_it_takes() {
+        for change in changes() {
+            let mut buffer = Vec::new();
+            encode_change(&mut buffer, &change);
+            assert_eq!(buffer.len(), change.entry_bytes());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One clock over many logs: what decides which revision a fragment has, whether it is valid, and how far the member may
 //! show. The rules are those of "One clock, many logs" in ARCHITECTURE.md; each file states the ones that it keeps.
 
+pub mod batch;
 pub mod counter;
 pub mod epoch;
 pub mod fences;

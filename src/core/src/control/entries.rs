@@ -122,7 +122,7 @@ impl Control {
     /// A fragment of this reign was proposed in the control group's log.
     pub(super) fn proposed_fragment(&mut self, revision: Revision, index: Index) {
         self.applying.in_flight.push(revision);
-        self.applying.in_flight.proposed_at(index);
+        self.applying.in_flight.proposed_at(index, 1);
     }
 
     /// Tells the window what the control group has committed of this reign.

@@ -88,6 +88,8 @@ pub struct Config {
     /// What a request may ask for at most.
     pub limits: Limits,
     pub stream_limits: StreamLimits,
+    /// An entry of several changes has at most so many bytes; a larger fragment is cut into parts.
+    pub entry_bytes_max: usize,
     /// When a checkpoint is due.
     pub checkpoint: CheckpointPolicy,
     pub seed: u64,

@@ -26,7 +26,7 @@ impl Executor {
             let start = self.unclaimed.0.remove(&id.group()).unwrap_or_default();
             let store = self.unclaimed.1.remove(&id).unwrap_or_default();
             let group = Group::new(id.group(), &self.config.group(id.group()), start);
-            self.shards.insert(id, Shard::new(id, group, store, self.visible));
+            self.shards.insert(id, Shard::new(id, group, store, self.visible, self.config.entry_bytes_max));
         }
         self.open_streams(total, now);
         self.retry_held();

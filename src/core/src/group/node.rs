@@ -3,18 +3,20 @@
 use super::elections::{ElectionTimer, RAFT_TIMEOUT_FACTOR};
 use super::storage::GroupStorage;
 use crate::clock::Fence;
+use crate::clock::batch::ENTRY_BYTES_MAX;
 use campanile_storage::ids::{GroupId, Index, MemberId, Term};
 use campanile_storage::log::{Cut, Entry, HardState, Update};
 use raft::eraftpb::{ConfState, EntryType, Message, MessageType};
 use raft::{Config, RawNode, StateRole};
 use std::collections::VecDeque;
 
-/// Largest append message, unless a single entry is larger.
-const MESSAGE_BYTES_MAX: u64 = 512 * 1024;
+/// Largest append message, unless a single entry is larger, which only a single change makes.
+const MESSAGE_BYTES_MAX: u64 = ENTRY_BYTES_MAX as u64;
 /// Append messages under way to one follower.
 const MESSAGES_IN_FLIGHT_MAX: usize = 128;
 /// Proposed and not yet committed bytes at which a group takes no more: our own admission limit. raft-rs has none set,
-/// because a revision that was taken must never fail to be proposed.
+/// because a revision that was taken must never fail to be proposed. The last one taken may go beyond it, however large:
+/// what a request changes is what it brought, and keys that the shard holds in memory anyway.
 const UNCOMMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Committed entries handed out at once.
 const COMMITTED_BYTES_MAX: u64 = 1024 * 1024;
@@ -256,10 +258,16 @@ impl Group {
     /// Whether a proposal cannot fail now. Asked before a revision is taken.
     #[must_use]
     pub fn can_propose(&self) -> bool {
+        self.can_propose_behind(0)
+    }
+
+    /// The same of a proposal that comes behind others, of so many bytes together, in the same poll.
+    #[must_use]
+    pub fn can_propose_behind(&self, waiting_bytes: usize) -> bool {
         let raft = &self.raw.raft;
         raft.state == StateRole::Leader
             && raft.lead_transferee.is_none()
-            && self.uncommitted_bytes < UNCOMMITTED_BYTES_MAX
+            && self.uncommitted_bytes + waiting_bytes < UNCOMMITTED_BYTES_MAX
     }
 
     /// Appends an entry to the log of a group that this member leads, and says where it stands.

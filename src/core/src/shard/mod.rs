@@ -6,8 +6,9 @@
 mod in_flight;
 mod staging;
 
+use crate::clock::batch::FragmentBatch;
 use crate::clock::counter::Committed;
-use crate::clock::fragment::{self, DataEntry, FragmentBatch};
+use crate::clock::fragment::{self, DataEntry};
 use crate::clock::{Change, Epoch, Opens, Reign};
 use crate::codec::Malformed;
 use crate::group::{CommittedEntry, Group, Place, Role};
@@ -32,6 +33,8 @@ pub struct Shard {
     pub group: Group,
     pub store: Store,
     pub watches: ShardWatches,
+    /// An entry of several changes has at most so many bytes.
+    entry_bytes_max: usize,
     staging: Staging,
     in_flight: InFlight,
     /// Fragments evaluated in this poll, not yet proposed.
@@ -46,12 +49,13 @@ pub struct Shard {
 
 impl Shard {
     #[must_use]
-    pub fn new(id: ShardId, group: Group, store: Store, visible: Revision) -> Shard {
+    pub fn new(id: ShardId, group: Group, store: Store, visible: Revision, entry_bytes_max: usize) -> Shard {
         Shard {
             id,
             group,
             store,
             watches: ShardWatches::new(id, visible),
+            entry_bytes_max,
             staging: Staging::default(),
             in_flight: InFlight::default(),
             batch: None,
@@ -136,10 +140,12 @@ impl Shard {
         self.staging.report()
     }
 
-    /// Whether the shard may evaluate a modifying transaction now, so that its proposal cannot fail.
+    /// Whether the shard may evaluate a modifying transaction now, so that its proposal cannot fail. How large its effect
+    /// will be is not asked: whatever a request changes can be logged once there is room.
     #[must_use]
     pub fn can_write(&self) -> bool {
-        self.serving.is_some() && self.group.can_propose()
+        let waiting_bytes = self.batch.as_ref().map_or(0, FragmentBatch::bytes);
+        self.serving.is_some() && self.group.can_propose_behind(waiting_bytes)
     }
 
     // ---- writing, on the primary ----
@@ -150,7 +156,7 @@ impl Shard {
         for change in changes {
             apply(&mut self.store, revision, change);
         }
-        let batch = self.batch.get_or_insert_with(|| FragmentBatch::new(epoch));
+        let batch = self.batch.get_or_insert_with(|| FragmentBatch::new(epoch, self.entry_bytes_max));
         batch.push(revision, groups, control_index, changes);
         self.in_flight.push(revision);
     }
@@ -160,20 +166,18 @@ impl Shard {
         self.batch.is_some()
     }
 
-    /// Proposes this poll's batch.
+    /// Proposes this poll's batch, all entries of it.
     ///
     /// Returns false if the group refused what it had promised to take: the reign must end.
     #[must_use]
     pub fn flush(&mut self) -> bool {
         let Some(batch) = self.batch.take() else { return true };
-        let (payload, _, _) = batch.finish();
-        match self.group.propose(payload) {
-            Ok(index) => {
-                self.in_flight.proposed_at(index);
-                true
-            }
-            Err(_) => false,
+        for entry in batch.finish() {
+            let Ok(index) = self.group.propose(entry.payload) else { return false };
+            self.in_flight.proposed_at(index, entry.completes);
         }
+        assert!(self.in_flight.is_proposed(), "a batch holds everything that was evaluated");
+        true
     }
 
     /// Tells the window of the reign what is committed. Asked before any message of the same step leaves.
@@ -226,10 +230,8 @@ impl Shard {
                         if fragment.revision <= visible || opens.is_void(epoch, fragment.revision) {
                             continue;
                         }
-                        let committed = self.staging.insert(epoch, fragment, in_own_term, before);
-                        if !own {
-                            applied.committed.push(committed);
-                        }
+                        let complete = self.staging.insert(epoch, fragment, in_own_term, before);
+                        applied.committed.extend(complete.filter(|_| !own));
                     }
                 }
             }
@@ -253,16 +255,14 @@ impl Shard {
 
     fn integrate(&mut self, visible: Revision, opens: &Opens) {
         let store = &mut self.store;
-        self.staging.take_up_to(visible, |epoch, fragment| {
-            assert_eq!(opens.owner(fragment.revision), Some(epoch), "a fragment of another reign becomes visible");
-            for change in &fragment.changes {
-                apply(store, fragment.revision, change);
-            }
+        self.staging.take_up_to(visible, |epoch, revision, change| {
+            assert_eq!(opens.owner(revision), Some(epoch), "a fragment of another reign becomes visible");
+            apply(store, revision, change);
         });
     }
 
     /// Where a checkpoint at the visible revision may cut the group's log: just before the first entry of which something
-    /// is staged. Everything up to there is visible, or void.
+    /// is staged, never between the parts of a fragment above it. Everything up to there is visible, or void.
     #[must_use]
     pub fn cut(&self) -> Place {
         self.staging.first_place().unwrap_or(self.group.place)

@@ -1,18 +1,41 @@
 //! Fragments that are committed, valid as far as this member knows, and not in the index yet (or, on the primary, not
 //! visible yet): the log will not bring them again.
+//!
+//! A fragment that came in parts is complete with its last one, and only then told to the counter. Of a reign that died
+//! between two parts the rest never comes; what there is stays here until the next open declares it void.
 
 use crate::clock::counter::Committed;
 use crate::clock::{Change, Epoch, Fragment, Opens};
 use crate::group::Place;
-use campanile_storage::ids::Revision;
+use campanile_storage::ids::{Index, Revision};
 use std::collections::BTreeMap;
 
+/// One fragment, with the parts that came.
 #[derive(Debug)]
 struct Staged {
-    fragment: Fragment,
+    groups: u32,
+    control_index: Index,
+    parts: Vec<Vec<Change>>,
+    is_complete: bool,
+    /// Whether that holds for every part.
     in_own_term: bool,
-    /// Just before its entry.
+    /// Just before the entry of its first part: a log that is cut there brings all of them again.
     before: Place,
+}
+
+impl Staged {
+    fn committed(&self, epoch: Epoch, revision: Revision) -> Option<Committed> {
+        let Staged { groups, control_index, in_own_term, .. } = *self;
+        self.is_complete.then_some(Committed { epoch, revision, groups, control_index, in_own_term })
+    }
+
+    fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.parts.iter().flatten()
+    }
+
+    fn bytes(&self) -> usize {
+        self.changes().map(bytes_of).sum()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -22,31 +45,59 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Stages a fragment, and returns what the counter is to know of it.
+    /// Stages a fragment or a part of one. Returns what the counter is to know of it, once it is complete.
     ///
     /// # Panics
-    /// If the fragment is staged already: a log brings each once.
-    pub fn insert(&mut self, epoch: Epoch, fragment: Fragment, in_own_term: bool, before: Place) -> Committed {
-        let committed = committed(epoch, &fragment, in_own_term);
-        self.bytes += bytes_of(&fragment);
-        let before = self.fragments.insert((fragment.revision, epoch), Staged { fragment, in_own_term, before });
-        assert!(before.is_none(), "two fragments of revision {} in epoch {epoch}", committed.revision);
-        committed
+    /// If it is staged already, or does not follow the part before: a log brings each once, in order, from the first on.
+    pub fn insert(&mut self, epoch: Epoch, fragment: Fragment, in_own_term: bool, before: Place) -> Option<Committed> {
+        let Fragment { revision, part, groups, control_index, changes } = fragment;
+        self.bytes += changes.iter().map(bytes_of).sum::<usize>();
+        let staged = self.fragments.entry((revision, epoch)).or_insert_with(|| Staged {
+            groups,
+            control_index,
+            parts: Vec::new(),
+            is_complete: false,
+            in_own_term: true,
+            before,
+        });
+        assert!(
+            !staged.is_complete && staged.parts.len() == part.number as usize,
+            "part {} of revision {revision} in epoch {epoch} comes behind {}",
+            part.number,
+            staged.parts.len()
+        );
+        assert_eq!(
+            (staged.groups, staged.control_index),
+            (groups, control_index),
+            "parts of revision {revision} differ"
+        );
+        staged.parts.push(changes);
+        staged.is_complete = part.is_last;
+        staged.in_own_term &= in_own_term;
+        staged.committed(epoch, revision)
     }
 
-    /// Hands over everything up to a revision, in order.
-    pub fn take_up_to(&mut self, visible: Revision, mut take: impl FnMut(Epoch, &Fragment)) {
-        while let Some(first) = self.fragments.first_entry()
-            && first.key().0 <= visible
-        {
-            let ((_, epoch), staged) = first.remove_entry();
-            self.bytes -= bytes_of(&staged.fragment);
-            take(epoch, &staged.fragment);
+    /// Hands over the changes of everything up to a revision, in order.
+    ///
+    /// # Panics
+    /// If a part is missing: a revision is visible when all its fragments are complete.
+    pub fn take_up_to(&mut self, visible: Revision, mut take: impl FnMut(Epoch, Revision, &Change)) {
+        while let Some((epoch, revision, staged)) = self.pop_up_to(visible) {
+            assert!(staged.is_complete, "revision {revision} is visible, and a part of it is missing");
+            staged.changes().for_each(|change| take(epoch, revision, change));
         }
     }
 
+    /// Drops everything up to a revision; on the primary that is visible by its window, before all its parts are applied.
     pub fn drop_up_to(&mut self, visible: Revision) {
-        self.take_up_to(visible, |_, _| ());
+        while self.pop_up_to(visible).is_some() {}
+    }
+
+    fn pop_up_to(&mut self, visible: Revision) -> Option<(Epoch, Revision, Staged)> {
+        let first = self.fragments.first_entry().filter(|first| first.key().0 <= visible)?;
+        let ((revision, epoch), staged) = first.remove_entry();
+        self.bytes -= staged.bytes();
+        Some((epoch, revision, staged))
     }
 
     pub fn drop_void(&mut self, opens: &Opens) {
@@ -54,7 +105,7 @@ impl Staging {
         self.fragments.retain(|&(revision, epoch), staged| {
             let void = opens.is_void(epoch, revision);
             if void {
-                *bytes -= bytes_of(&staged.fragment);
+                *bytes -= staged.bytes();
             }
             !void
         });
@@ -65,10 +116,9 @@ impl Staging {
         self.bytes = 0;
     }
 
-    /// Everything that is staged, as the counter is to know it.
+    /// Everything that is staged and complete, as the counter is to know it.
     pub fn report(&self) -> Vec<Committed> {
-        let staged = self.fragments.iter();
-        staged.map(|(&(_, epoch), staged)| committed(epoch, &staged.fragment, staged.in_own_term)).collect()
+        self.fragments.iter().filter_map(|(&(revision, epoch), staged)| staged.committed(epoch, revision)).collect()
     }
 
     /// Just before the first entry of which something is staged. Revisions of different reigns do not stand in the order
@@ -82,20 +132,85 @@ impl Staging {
     }
 }
 
-fn committed(epoch: Epoch, fragment: &Fragment, in_own_term: bool) -> Committed {
-    Committed {
-        epoch,
-        revision: fragment.revision,
-        groups: fragment.groups,
-        control_index: fragment.control_index,
-        in_own_term,
+fn bytes_of(change: &Change) -> usize {
+    match change {
+        Change::Put { key, value, .. } => key.len() + value.len(),
+        Change::Delete { key, .. } => key.len(),
     }
 }
 
-fn bytes_of(fragment: &Fragment) -> usize {
-    let change_bytes = |change: &Change| match change {
-        Change::Put { key, value, .. } => key.len() + value.len(),
-        Change::Delete { key, .. } => key.len(),
-    };
-    fragment.changes.iter().map(change_bytes).sum()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::fragment::Part;
+    use campanile_storage::ids::Term;
+    use campanile_storage::log::Cut;
+
+    const EPOCH: Epoch = Epoch { term: Term(3), attempt: 0 };
+
+    fn part(revision: i64, number: u32, is_last: bool) -> Fragment {
+        Fragment {
+            revision: Revision(revision),
+            part: Part { number, is_last },
+            groups: 1,
+            control_index: Index(0),
+            changes: vec![Change::Delete { sub: number, key: "k".into() }],
+        }
+    }
+
+    fn before(index: u64) -> Place {
+        Place { cut: Cut { index: Index(index), term: Term(3) }, ..Place::default() }
+    }
+
+    #[test]
+    fn a_fragment_counts_with_its_last_part_and_is_cut_before_its_first() {
+        let mut staging = Staging::default();
+        assert_eq!(staging.insert(EPOCH, part(5, 0, false), true, before(7)), None);
+        assert_eq!(staging.insert(EPOCH, part(5, 1, false), false, before(8)), None);
+        assert_eq!((staging.report(), staging.bytes()), (Vec::new(), 2));
+        let committed = staging.insert(EPOCH, part(5, 2, true), true, before(9)).expect("it is complete");
+        assert_eq!((committed.revision, committed.in_own_term), (Revision(5), false));
+        assert_eq!(staging.report(), [committed]);
+        assert_eq!(staging.first_place(), Some(before(7)));
+        let mut subs = Vec::new();
+        staging.take_up_to(Revision(5), |_, _, change| match change {
+            Change::Put { sub, .. } | Change::Delete { sub, .. } => subs.push(*sub),
+        });
+        assert_eq!((subs, staging.bytes(), staging.first_place()), (vec![0, 1, 2], 0, None));
+    }
+
+    #[test]
+    fn parts_of_a_dead_reign_stay_until_they_are_void() {
+        let mut staging = Staging::default();
+        staging.insert(EPOCH, part(5, 0, false), true, before(7));
+        let mut opens = Opens::default();
+        opens.push(crate::clock::opens::Open { epoch: EPOCH, base: Revision(4) });
+        staging.drop_void(&opens);
+        assert_eq!(staging.first_place(), Some(before(7)));
+        opens.push(crate::clock::opens::Open { epoch: Epoch::first_of(Term(4)), base: Revision(4) });
+        staging.drop_void(&opens);
+        assert_eq!((staging.bytes(), staging.first_place()), (0, None));
+    }
+
+    #[test]
+    #[should_panic(expected = "part 1 of revision 5 in epoch 3.0 comes behind 0")]
+    fn a_log_never_begins_within_a_fragment() {
+        Staging::default().insert(EPOCH, part(5, 1, true), true, before(7));
+    }
+
+    #[test]
+    #[should_panic(expected = "part 0 of revision 5 in epoch 3.0 comes behind 1")]
+    fn a_part_comes_once() {
+        let mut staging = Staging::default();
+        staging.insert(EPOCH, part(5, 0, false), true, before(7));
+        staging.insert(EPOCH, part(5, 0, false), true, before(8));
+    }
+
+    #[test]
+    #[should_panic(expected = "a part of it is missing")]
+    fn what_is_visible_is_complete() {
+        let mut staging = Staging::default();
+        staging.insert(EPOCH, part(5, 0, false), true, before(7));
+        staging.take_up_to(Revision(5), |_, _, _| ());
+    }
 }
