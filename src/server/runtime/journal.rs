@@ -72,12 +72,12 @@ impl<D: Disk> Journal<D> {
             self.wake.wait().await;
             let Some((number, batch)) = self.next.take() else { continue };
             batch.iter().for_each(|update| self.adopt_if_new(update.group));
-            let mut last = None;
             let (bytes, begin) = (batch_bytes(&batch), Instant::now());
             for record in split(batch, self.log.record_bytes_max() - RECORD_HEADROOM_BYTES) {
-                last = Some(self.log.append(record)?);
+                // One after the other: a batch may be more than the log lets wait.
+                let ticket = self.log.append(record)?;
+                while self.log.flush().await? < ticket {}
             }
-            while self.log.flush().await? < last.expect("a batch is one record at least") {}
             durable(number, Written { bytes, took: begin.elapsed() });
         }
     }
