@@ -19,7 +19,7 @@ use campanile_core::clock::AtomicReign;
 use campanile_core::clock::batch::ENTRY_BYTES_MAX;
 use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
-use campanile_core::executor as core;
+use campanile_core::executor::{self as core, writing::SLICE_CHANGES_MAX};
 use campanile_core::response::Member;
 use campanile_core::watch::StreamLimits;
 use campanile_storage::directory::Marker;
@@ -234,6 +234,7 @@ fn core_config(config: &Config, bootstrap: &Bootstrap, executor: u16, executors:
         limits: Limits { txn_operations_max: usize::try_from(config.limits.txn_operations_max).unwrap_or(usize::MAX) },
         stream_limits: StreamLimits::default(),
         entry_bytes_max: ENTRY_BYTES_MAX,
+        slice_changes_max: SLICE_CHANGES_MAX,
         checkpoint: CheckpointPolicy {
             transactions: config.checkpoint.transactions,
             log_bytes: config.checkpoint.wal_bytes,

@@ -2,7 +2,7 @@
 //!
 //! Small fragments share an entry. An entry of several changes stays within a bound; a fragment that does not fit is cut
 //! between its changes into parts, each the first in an entry of its own, and those that come after it join the last part.
-//! A single change is never cut: an entry that is beyond the bound holds that one change alone.
+//! Nor need all its changes come in one poll. A single change is never cut: an entry that is beyond the bound holds that one change alone.
 
 use super::Epoch;
 use super::fragment::{
@@ -18,6 +18,16 @@ pub const ENTRY_BYTES_MAX: usize = 512 * 1024;
 pub const LONE_CHANGE_OVERHEAD_BYTES: usize = HEADER_BYTES + FRAGMENT_BYTES_MIN + PART_BYTES + CHANGE_OVERHEAD_BYTES;
 
 const _: () = assert!(ENTRY_BYTES_MAX <= PAYLOAD_BYTES_MAX, "the log holds any entry");
+
+/// What all parts of a fragment say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentHead {
+    pub revision: Revision,
+    /// How many groups the whole transaction touches.
+    pub groups: u32,
+    /// The newest grant of a lease that it attaches; 0 if it attaches none.
+    pub control_index: Index,
+}
 
 /// One entry to propose.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,26 +86,39 @@ impl FragmentBatch {
     ///
     /// # Panics
     /// If its revision is not above the one before: a shard's fragments stand in revision order within an epoch.
-    pub fn push(&mut self, revision: Revision, groups: u32, control_index: Index, changes: &[Change]) {
-        assert!(revision > self.last, "fragment {revision} behind {}", self.last);
-        self.last = revision;
+    pub fn push(&mut self, head: FragmentHead, changes: &[Change]) {
         let bytes: usize = changes.iter().map(Change::entry_bytes).sum();
         if self.gathering.count > 0 && self.gathering.buffer.len() + FRAGMENT_BYTES_MIN + bytes > self.entry_bytes_max {
             self.close();
         }
         if HEADER_BYTES + FRAGMENT_BYTES_MIN + bytes <= self.entry_bytes_max {
-            return self.add(revision, groups, Part::WHOLE, control_index, changes);
+            return self.add(head, Part::WHOLE, changes);
         }
-        let (mut rest, mut number) = (changes, 0);
+        self.push_slice(head, changes, 0, true);
+    }
+
+    /// Adds the next changes of a fragment, or the last ones, as parts from this number on. Returns the number of the next
+    /// part.
+    ///
+    /// # Panics
+    /// As [`FragmentBatch::push`].
+    pub fn push_slice(&mut self, head: FragmentHead, changes: &[Change], next_part: u32, is_last: bool) -> u32 {
+        let (mut rest, mut number) = (changes, next_part);
+        if self.gathering.count > 0 {
+            self.close();
+        }
         loop {
             let (first, others) = rest.split_at(self.fitting(rest));
-            let part = Part { number, is_last: others.is_empty() };
-            self.add(revision, groups, part, control_index, first);
+            let part = Part { number, is_last: is_last && others.is_empty() };
+            self.add(head, part, first);
+            (rest, number) = (others, number + 1);
             if part.is_last {
-                return;
+                return number;
             }
             self.close();
-            (rest, number) = (others, number + 1);
+            if rest.is_empty() {
+                return number;
+            }
         }
     }
 
@@ -109,9 +132,12 @@ impl FragmentBatch {
         changes.iter().take_while(fits).count().max(1)
     }
 
-    fn add(&mut self, revision: Revision, groups: u32, part: Part, control_index: Index, changes: &[Change]) {
+    fn add(&mut self, head: FragmentHead, part: Part, changes: &[Change]) {
+        let revision = head.revision;
+        assert!(revision > self.last || part.number > 0, "fragment {revision} behind {}", self.last);
+        self.last = revision;
         let gathering = &mut self.gathering;
-        encode_fragment(&mut gathering.buffer, revision, groups, part, control_index, changes);
+        encode_fragment(&mut gathering.buffer, head, part, changes);
         gathering.count += 1;
         gathering.completes += usize::from(part.is_last);
     }
@@ -142,6 +168,11 @@ mod tests {
 
     const EPOCH: Epoch = Epoch { term: Term(3), attempt: 1 };
 
+    fn head(revision: i64) -> FragmentHead {
+        let control_index = Index(revision.unsigned_abs());
+        FragmentHead { revision: Revision(revision), groups: 1, control_index }
+    }
+
     fn deletes(count: u32) -> Vec<Change> {
         (0..count).map(|sub| Change::Delete { sub, key: format!("key-{sub:04}").into() }).collect()
     }
@@ -162,8 +193,8 @@ mod tests {
     #[test]
     fn small_fragments_share_an_entry() {
         let mut batch = FragmentBatch::new(EPOCH, ENTRY_BYTES_MAX);
-        batch.push(Revision(7), 2, Index(4), &deletes(2));
-        batch.push(Revision(9), 1, Index(0), &deletes(1));
+        batch.push(FragmentHead { revision: Revision(7), groups: 2, control_index: Index(4) }, &deletes(2));
+        batch.push(head(9), &deletes(1));
         let fragment = |revision, groups, control_index, count| Fragment {
             revision: Revision(revision),
             part: Part::WHOLE,
@@ -171,7 +202,7 @@ mod tests {
             control_index: Index(control_index),
             changes: deletes(count),
         };
-        let expected = vec![(vec![fragment(7, 2, 4, 2), fragment(9, 1, 0, 1)], 2)];
+        let expected = vec![(vec![fragment(7, 2, 4, 2), fragment(9, 1, 9, 1)], 2)];
         assert_eq!(entries(batch, ENTRY_BYTES_MAX), expected);
     }
 
@@ -180,8 +211,10 @@ mod tests {
         for bytes_max in 0..600 {
             let mut batch = FragmentBatch::new(EPOCH, bytes_max);
             for (revision, count) in [(2, 1), (3, 9), (5, 2), (6, 1), (8, 30)] {
-                batch.push(Revision(revision), 1, Index(revision as u64), &deletes(count));
+                batch.push(head(revision), &deletes(count));
             }
+            let next_part = batch.push_slice(head(9), &deletes(10)[..4], 0, false);
+            batch.push_slice(head(9), &deletes(10)[4..], next_part, true);
             let mut found: Vec<(Revision, Vec<Change>)> = Vec::new();
             let mut next_part = 0;
             for (fragments, completes) in entries(batch, bytes_max) {
@@ -201,7 +234,8 @@ mod tests {
                 }
             }
             assert_eq!(next_part, 0, "the last fragment is complete");
-            let expected = [(2, 1), (3, 9), (5, 2), (6, 1), (8, 30)].map(|(at, count)| (Revision(at), deletes(count)));
+            let expected =
+                [(2, 1), (3, 9), (5, 2), (6, 1), (8, 30), (9, 10)].map(|(at, count)| (Revision(at), deletes(count)));
             assert_eq!(found, expected, "a bound of {bytes_max} bytes");
         }
     }
@@ -210,9 +244,9 @@ mod tests {
     fn one_change_is_never_cut() {
         let put = Change::Put { sub: 0, key: "k".into(), value: vec![7; 1000].into(), lease: LeaseId::NONE };
         let mut batch = FragmentBatch::new(EPOCH, 500);
-        batch.push(Revision(2), 1, Index(0), &deletes(1));
-        batch.push(Revision(3), 1, Index(0), std::slice::from_ref(&put));
-        batch.push(Revision(4), 1, Index(0), &deletes(1));
+        batch.push(head(2), &deletes(1));
+        batch.push(head(3), std::slice::from_ref(&put));
+        batch.push(head(4), &deletes(1));
         let bytes = batch.bytes();
         let entries: Vec<_> = batch.finish().collect();
         assert_eq!(entries.iter().map(|entry| entry.payload.len()).sum::<usize>(), bytes);

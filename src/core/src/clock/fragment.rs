@@ -12,6 +12,7 @@
 //! ```
 
 use super::Epoch;
+use super::batch::FragmentHead;
 use crate::codec::{Malformed, Reader, Write};
 use bytes::Bytes;
 use campanile_storage::ids::{Index, LeaseId, Revision, Term};
@@ -110,14 +111,8 @@ pub(super) fn fragments(epoch: Epoch) -> Vec<u8> {
 }
 
 /// Appends a fragment, or a part of one, to an entry.
-pub(super) fn encode_fragment(
-    buffer: &mut Vec<u8>,
-    revision: Revision,
-    groups: u32,
-    part: Part,
-    control_index: Index,
-    changes: &[Change],
-) {
+pub(super) fn encode_fragment(buffer: &mut Vec<u8>, head: FragmentHead, part: Part, changes: &[Change]) {
+    let FragmentHead { revision, groups, control_index } = head;
     buffer.put_i64(revision.0);
     if part == Part::WHOLE {
         buffer.put_u32(groups << 1);
@@ -208,7 +203,8 @@ mod tests {
     /// An entry with one fragment, or one part.
     fn entry(revision: i64, groups: u32, part: Part, control_index: u64, changes: &[Change]) -> Vec<u8> {
         let mut buffer = fragments(EPOCH);
-        encode_fragment(&mut buffer, Revision(revision), groups, part, Index(control_index), changes);
+        let head = FragmentHead { revision: Revision(revision), groups, control_index: Index(control_index) };
+        encode_fragment(&mut buffer, head, part, changes);
         buffer[COUNT_OFFSET] = 1;
         buffer
     }

@@ -6,8 +6,9 @@ use super::coordinator::{Stage, Work};
 use super::record::{ControlEntry, ControlFragment, Record};
 use super::records::Then;
 use crate::clock::Change;
+use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
-use crate::evaluate::{Gathered, Leases, Need, needs, prepare};
+use crate::evaluate::{Evaluated, Gathered, Leases, Need, needs, prepare};
 use crate::executor::effect::{ExecutorId, Origin};
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
@@ -85,7 +86,7 @@ impl Control {
         let rest: Vec<_> = part.found.iter().filter_map(|(shard, found)| Some((*shard, found.rest.clone()?))).collect();
         let again = !rest.is_empty();
         if again {
-            out.tell(from, Message::Gather { round, needs: rest, lease: None });
+            out.tell_next(from, Message::Gather { round, needs: rest, lease: None });
         }
         match self.coordinator.gathered(from, round, part, again) {
             Some((Work::Transaction { origin, operation }, part)) => self.transact(origin, &operation, part, out),
@@ -110,16 +111,20 @@ impl Control {
             let result = Ok(Response::Operation(prepared.run(&gathered, newest).response));
             return out.reply_unwritten(Reply { revision: newest, origin, result });
         }
-        let touched: BTreeSet<ShardId> = self.owners(&prepared.run(&gathered, newest).changes);
-        let groups = u32::try_from(touched.len()).expect("shards are counted in 32 bits");
+        let Evaluated { changes, mut response } = prepared.run(&gathered, newest);
+        let control_index = newest_grant(&changes, |lease| self.leases.granted(lease));
+        let fragments = self.by_owner(changes);
+        let groups = u32::try_from(fragments.len()).expect("shards are counted in 32 bits");
         let revision = if part.can_write { reign.take(groups) } else { None };
         let Some(revision) = revision else {
             return out.answer(origin, Err(UserError::TooManyRequests));
         };
-        let evaluated = prepared.run(&gathered, revision.before());
-        let control_index = newest_grant(&evaluated.changes, |lease| self.leases.granted(lease));
-        self.write(revision, groups, control_index, evaluated.changes, out);
-        out.reply(Reply { revision, origin, result: Ok(Response::Operation(evaluated.response)) });
+        if revision.before() != newest {
+            // Shards that take no part went on. The changes are the same; the answer names revisions.
+            response = prepared.run(&gathered, revision.before()).response;
+        }
+        self.write(FragmentHead { revision, groups, control_index }, fragments, out);
+        out.reply(Reply { revision, origin, result: Ok(Response::Operation(response)) });
     }
 
     /// A lease dies at the revision that deletes its keys: the control group takes part in the transaction.
@@ -130,14 +135,14 @@ impl Control {
             // Proposed only when all it saw is visible: what detached the keys may still be void.
             return self.coordinator.hold(work, Stage::AwaitingVisible(reign.newest()));
         }
-        let changes = deletions(part.keys);
-        let groups = u32::try_from(self.owners(&changes).len() + 1).expect("shards are counted in 32 bits");
+        let fragments = self.by_owner(deletions(part.keys));
+        let groups = u32::try_from(fragments.len() + 1).expect("shards are counted in 32 bits");
         let can_write = part.can_write && self.group.can_propose();
         let revision = if can_write { reign.take(groups) } else { None };
         let Some(revision) = revision else {
             return refuse(work, UserError::TooManyRequests, out);
         };
-        self.write(revision, groups, Index(0), changes, out);
+        self.write(FragmentHead { revision, groups, control_index: Index(0) }, fragments, out);
         self.leases.condemn(lease);
         out.broadcast(&Message::Condemn { lease });
         let fragment = ControlFragment { epoch: reign.epoch(), revision, groups, revoked: vec![lease] };
@@ -169,17 +174,13 @@ impl Control {
         }
     }
 
-    fn write(&mut self, revision: Revision, groups: u32, control_index: Index, changes: Vec<Change>, out: &mut Outbox) {
-        let mut by_shard: BTreeMap<ShardId, Vec<Change>> = BTreeMap::new();
-        for change in changes {
-            by_shard.entry(self.owner(change.key())).or_default().push(change);
-        }
+    fn write(&mut self, head: FragmentHead, fragments: BTreeMap<ShardId, Vec<Change>>, out: &mut Outbox) {
         let mut by_host: ByHost<Vec<Change>> = BTreeMap::new();
-        for (shard, changes) in by_shard {
+        for (shard, changes) in fragments {
             by_host.entry(self.config.host(shard)).or_default().push((shard, changes));
         }
         for (host, changes) in by_host {
-            out.tell(host, Message::Write { revision, groups, control_index, changes });
+            out.tell(host, Message::Write { head, changes });
         }
     }
 
@@ -187,8 +188,18 @@ impl Control {
         owner(key, self.shards.expect("a reign is open"))
     }
 
-    fn owners(&self, changes: &[Change]) -> BTreeSet<ShardId> {
-        changes.iter().map(|change| self.owner(change.key())).collect()
+    /// Each shard's part of the changes.
+    fn by_owner(&self, changes: Vec<Change>) -> BTreeMap<ShardId, Vec<Change>> {
+        // Counted first: lists that grow by doubling cost more than their changes, if there are very many.
+        let owners: Vec<ShardId> = changes.iter().map(|change| self.owner(change.key())).collect();
+        let mut counts: BTreeMap<ShardId, usize> = BTreeMap::new();
+        owners.iter().for_each(|&owner| *counts.entry(owner).or_default() += 1);
+        let mut by_shard: BTreeMap<ShardId, Vec<Change>> =
+            counts.into_iter().map(|(shard, count)| (shard, Vec::with_capacity(count))).collect();
+        for (owner, change) in owners.into_iter().zip(changes) {
+            by_shard.get_mut(&owner).expect("just counted").push(change);
+        }
+        by_shard
     }
 
     /// The reign is over: what was not evaluated is refused.

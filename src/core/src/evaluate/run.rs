@@ -77,6 +77,15 @@ fn operations(step: &Step<'_>) -> usize {
     }
 }
 
+/// The key of a version, shared with it: whoever deletes a million keys copies none.
+struct KeyOf(KeyValue);
+
+impl AsRef<[u8]> for KeyOf {
+    fn as_ref(&self) -> &[u8] {
+        self.0.key()
+    }
+}
+
 /// A transaction under way.
 struct Run<'v, V> {
     view: &'v V,
@@ -151,8 +160,9 @@ impl<'v, V: View> Run<'v, V> {
         } else {
             self.overlay.range(&delete.keys).collect()
         };
+        self.changes.reserve_exact(deleted.len());
         for key_value in &deleted {
-            let key = Bytes::copy_from_slice(key_value.key());
+            let key = Bytes::from_owner(KeyOf(key_value.clone()));
             if self.is_read_back {
                 self.overlay.set(key.clone(), None);
             }

@@ -22,9 +22,7 @@ impl Executor {
             Message::Gather { round, needs, lease } => self.gather(round, needs, lease),
             Message::AskKeys { request, lease } => self.keys_of_lease(request, lease),
             Message::Inspect { origin, request } => self.inspect(origin, request),
-            Message::Write { revision, groups, control_index, changes } => {
-                self.write_fragments(revision, groups, control_index, changes);
-            }
+            Message::Write { head, changes } => self.write_fragments(head, changes),
             Message::Condemn { lease } => self.leases.condemn(lease),
             Message::Resume => self.resume(),
 

@@ -5,6 +5,7 @@ use super::effect::{ExecutorId, Origin};
 use super::inspect::HashPart;
 use super::transact::Part;
 use crate::checkpoint::GroupCut;
+use crate::clock::batch::FragmentHead;
 use crate::clock::counter::Committed;
 use crate::clock::opens::Open;
 use crate::clock::{Change, Epoch, Reign};
@@ -110,9 +111,7 @@ pub enum Message {
     },
     /// Write and log this executor's fragments of a revision.
     Write {
-        revision: Revision,
-        groups: u32,
-        control_index: Index,
+        head: FragmentHead,
         changes: Vec<(ShardId, Vec<Change>)>,
     },
     /// A revision was taken at which the lease dies: nothing that is evaluated from now on attaches it.

@@ -9,6 +9,7 @@
 //! | `effect`, `message` | what goes in and out; what executors of a member say to each other |
 //! | `requests` | where a request goes: the owner of its key, the coordinator, the primary |
 //! | `write` | evaluates a transaction on one shard, takes its revision, logs it |
+//! | `writing` | an effect that is too large for one poll, a slice at a time |
 //! | `replies` | answers wait here until their revision is visible |
 //! | `read` | linearizable and serializable reads, of one shard or gathered from several |
 //! | `transact` | this executor's part in a transaction over several shards |
@@ -35,6 +36,7 @@ mod requests;
 pub(crate) mod transact;
 pub mod watching;
 pub(crate) mod write;
+pub mod writing;
 
 use crate::checkpoint::Meta;
 use crate::clock::{Epoch, Opens, Reign};
@@ -63,6 +65,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use transact::Pause;
 use watching::Watching;
+use writing::Writing;
 
 /// Turns of one poll after which what its groups still hand out waits for the next: a restart has very much of it.
 const TURNS_MAX: u32 = 8;
@@ -90,6 +93,8 @@ pub struct Config {
     pub stream_limits: StreamLimits,
     /// An entry of several changes has at most so many bytes; a larger fragment is cut into parts.
     pub entry_bytes_max: usize,
+    /// Changes that a poll writes, or takes into the index when they become visible; what is more takes several polls.
+    pub slice_changes_max: usize,
     /// When a checkpoint is due.
     pub checkpoint: CheckpointPolicy,
     pub seed: u64,
@@ -182,8 +187,10 @@ pub struct Executor {
     reign: Option<Arc<dyn Reign>>,
     /// Who leads the control group, as far as this member knows.
     leader: Option<MemberId>,
-    /// What the member may show, as far as this executor knows.
+    /// What this executor shows.
     visible: Revision,
+    /// What the member may show, as far as this executor knows; its shards take what is in between into their index.
+    showing: Revision,
     opens: Opens,
     /// The newest epoch this executor knows of.
     epoch: Epoch,
@@ -196,6 +203,7 @@ pub struct Executor {
     replies: Replies,
     reads: Reads,
     pause: Pause,
+    writing: Writing,
     held: Held,
     hashes: Hashes,
     watching: Watching,
@@ -233,6 +241,7 @@ impl Executor {
             reign: None,
             leader: None,
             visible,
+            showing: visible,
             epoch: start.opens.newest_epoch(),
             opens: start.opens,
             leases,
@@ -241,6 +250,7 @@ impl Executor {
             replies: Replies::default(),
             reads: Reads::default(),
             pause: Pause::default(),
+            writing: Writing::default(),
             held: Held::default(),
             hashes: Hashes::default(),
             watching: Watching::Early(Vec::new()),
@@ -281,6 +291,9 @@ impl Executor {
     /// # Errors
     /// If a log holds what its format does not: the member must stop.
     pub fn finish(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Result<bool, Malformed> {
+        self.take_postponed(now);
+        self.write_slice();
+        self.show_slice();
         let mut more = false;
         for turn in 1.. {
             self.drive(now);
@@ -300,7 +313,14 @@ impl Executor {
         self.out.drain(effects);
         self.carry_out_compactions();
         more |= self.compact_slice();
-        Ok(more)
+        Ok(more || self.can_write_slice() || self.can_show_slice() || self.out.has_postponed())
+    }
+
+    /// Takes what this executor put off to the next poll.
+    fn take_postponed(&mut self, now: Instant) {
+        for message in self.out.take_postponed() {
+            self.take_message(self.config.executor, message, now);
+        }
     }
 
     /// Handles the messages that this executor sent itself, and what follows from them.
@@ -363,15 +383,33 @@ impl Executor {
         }
     }
 
-    /// The member may show everything up to `visible`.
+    /// The member may show everything up to `visible`. What is shown here follows, at once unless it takes more than a
+    /// slice.
     fn show(&mut self, visible: Revision) {
-        if visible <= self.visible {
+        if visible <= self.showing {
             return;
         }
-        self.visible = visible;
-        for shard in self.shards.values_mut() {
-            shard.show(visible, &self.opens);
+        let is_behind = self.can_show_slice();
+        self.showing = visible;
+        if !is_behind {
+            self.show_slice();
         }
-        self.answer_reads();
+    }
+
+    fn can_show_slice(&self) -> bool {
+        self.visible < self.showing
+    }
+
+    /// Takes the next slice of what the member may show into the index.
+    fn show_slice(&mut self) {
+        if !self.can_show_slice() {
+            return;
+        }
+        let mut left = self.config.slice_changes_max;
+        let (showing, opens) = (self.showing, &self.opens);
+        if self.shards.values_mut().all(|shard| shard.show(showing, opens, &mut left)) {
+            self.visible = showing;
+            self.answer_reads();
+        }
     }
 }

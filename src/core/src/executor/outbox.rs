@@ -16,6 +16,7 @@ pub struct Outbox {
     executors: u16,
     effects: Vec<Effect>,
     local: VecDeque<Message>,
+    postponed: Vec<Message>,
     replies: Vec<Reply>,
     unwritten: Vec<Reply>,
 }
@@ -28,6 +29,7 @@ impl Outbox {
             executors,
             effects: Vec::new(),
             local: VecDeque::new(),
+            postponed: Vec::new(),
             replies: Vec::new(),
             unwritten: Vec::new(),
         }
@@ -39,6 +41,25 @@ impl Outbox {
         } else {
             self.effects.push(Effect::Tell { to, message });
         }
+    }
+
+    /// As [`Outbox::tell`], but this executor itself hears of it in its next poll: each slice of something long is a poll
+    /// of its own.
+    pub fn tell_next(&mut self, to: ExecutorId, message: Message) {
+        if to == self.executor {
+            self.postponed.push(message);
+        } else {
+            self.tell(to, message);
+        }
+    }
+
+    pub fn take_postponed(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.postponed)
+    }
+
+    #[must_use]
+    pub fn has_postponed(&self) -> bool {
+        !self.postponed.is_empty()
     }
 
     /// Tells every executor of this member, this one too.

@@ -163,7 +163,7 @@ impl Executor {
         }
         let (at, missing) = (gathering.at, gathering.missing);
         for (shard, need) in rest {
-            self.out.tell(self.config.host(shard), Message::Find { origin, at, needs: vec![(shard, need)] });
+            self.out.tell_next(self.config.host(shard), Message::Find { origin, at, needs: vec![(shard, need)] });
         }
         if missing == 0 {
             self.finish_read(origin);

@@ -93,6 +93,9 @@ impl Executor {
     }
 
     pub(super) fn serve(&mut self, reign: Arc<dyn Reign>, base: Revision) {
+        while self.can_show_slice() {
+            self.show_slice();
+        }
         assert!(self.visible == base, "a reign begins where the member stands");
         for shard in self.shards.values_mut() {
             shard.serve(reign.epoch(), base, &self.opens);
@@ -119,6 +122,7 @@ impl Executor {
         }
         self.leases.pardon_all();
         self.fail_replies();
+        self.abandon_writing();
         self.abandon_pause();
     }
 

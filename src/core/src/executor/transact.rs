@@ -6,12 +6,13 @@ use super::effect::{CONTROL_EXECUTOR, Origin};
 use super::message::Message;
 use super::read::SLICE_KEYS;
 use crate::clock::Change;
+use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
 use crate::evaluate::{Found, Need, find};
 use crate::request::Operation;
 use crate::shard::Shard;
 use bytes::Bytes;
-use campanile_storage::ids::{Index, LeaseId, Revision, ShardId};
+use campanile_storage::ids::{LeaseId, Revision, ShardId};
 use std::collections::VecDeque;
 
 /// Evaluations that wait for the end of a pause; one more is refused.
@@ -36,7 +37,7 @@ pub struct Part {
 
 impl Executor {
     pub(super) fn is_paused(&self) -> bool {
-        self.pause.paused
+        self.pause.paused || self.writing.is_under_way()
     }
 
     /// An evaluation that came during a pause waits for its end.
@@ -51,6 +52,9 @@ impl Executor {
     pub(super) fn gather(&mut self, round: u64, needs: Vec<(ShardId, Need)>, lease: Option<LeaseId>) {
         if self.reign.is_none() {
             return;
+        }
+        if self.writing.is_under_way() {
+            return self.writing.await_end(Message::Gather { round, needs, lease });
         }
         self.pause.paused = true;
         let mut part = Part { can_write: self.shards.values().all(Shard::can_write), ..Part::default() };
@@ -76,26 +80,27 @@ impl Executor {
     }
 
     /// Writes and logs this executor's fragments of a revision.
-    pub(super) fn write_fragments(
-        &mut self,
-        revision: Revision,
-        groups: u32,
-        control_index: Index,
-        fragments: Vec<(ShardId, Vec<Change>)>,
-    ) {
+    pub(super) fn write_fragments(&mut self, head: FragmentHead, fragments: Vec<(ShardId, Vec<Change>)>) {
         if self.reign.is_none() {
             return;
         }
         assert!(self.is_paused(), "a transaction over several shards writes during its pause");
         for (shard, changes) in fragments {
-            let shard = self.shards.get_mut(&shard).expect("fragments go to the executor that hosts their shard");
-            shard.write(revision, groups, control_index, &changes);
+            self.write_fragment(shard, head, changes);
         }
     }
 
     /// The pause is over.
     pub(super) fn resume(&mut self) {
         self.pause.paused = false;
+        self.evaluate_deferred();
+    }
+
+    /// Evaluates what waited, as long as nothing makes it wait again.
+    pub(super) fn evaluate_deferred(&mut self) {
+        if self.is_paused() {
+            return;
+        }
         for (origin, shard, operation) in std::mem::take(&mut self.pause.queue) {
             self.evaluate(origin, shard, operation);
         }

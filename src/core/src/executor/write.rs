@@ -1,4 +1,5 @@
-//! A modifying operation on one shard: evaluated, given its revision, written and logged, all in one poll.
+//! A modifying operation on one shard: evaluated, given its revision, written and logged, all in one poll (or the latter
+//! from this poll on, if it changes very many keys).
 //!
 //! It is made sure before a revision is taken that the proposal cannot fail. A plain put waits for no other executor but
 //! those that hold lower revisions.
@@ -7,6 +8,7 @@ use super::Executor;
 use super::effect::Origin;
 use super::replies::Reply;
 use crate::clock::Change;
+use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
 use crate::evaluate::{Evaluated, needs, prepare};
 use crate::request::Operation;
@@ -45,7 +47,8 @@ impl Executor {
         let Some(reign) = self.reign.clone() else {
             return self.out.answer(origin, Err(UserError::LeaderChanged));
         };
-        let shard = self.shards.get_mut(&shard).expect("evaluations go to the executor that hosts the shard");
+        let id = shard;
+        let shard = self.shards.get(&id).expect("evaluations go to the executor that hosts the shard");
         let newest = reign.newest();
         let prepared = match prepare(&operation, &shard.store, &self.leases, newest) {
             Ok(prepared) => prepared,
@@ -63,7 +66,7 @@ impl Executor {
         };
         let Evaluated { changes, response } = prepared.run(&shard.store, revision.before());
         let control_index = newest_grant(&changes, |lease| self.leases.granted(lease));
-        shard.write(revision, 1, control_index, &changes);
+        self.write_fragment(id, FragmentHead { revision, groups: 1, control_index }, changes);
         self.replies.push(Reply { revision, origin, result: Ok(Response::Operation(response)) });
     }
 

@@ -6,14 +6,14 @@
 mod in_flight;
 mod staging;
 
-use crate::clock::batch::FragmentBatch;
+use crate::clock::batch::{FragmentBatch, FragmentHead};
 use crate::clock::counter::Committed;
 use crate::clock::fragment::{self, DataEntry};
 use crate::clock::{Change, Epoch, Opens, Reign};
 use crate::codec::Malformed;
 use crate::group::{CommittedEntry, Group, Place, Role};
 use crate::watch::ShardWatches;
-use campanile_storage::ids::{Index, MemberId, Position, Revision, ShardId, Term};
+use campanile_storage::ids::{MemberId, Position, Revision, ShardId, Term};
 use campanile_storage::log::Cut;
 use campanile_storage::store::Store;
 pub use in_flight::InFlight;
@@ -116,7 +116,7 @@ impl Shard {
 
     /// Serves the reign whose fence is in the log. Everything up to its base is in the index, everything else is void.
     pub fn serve(&mut self, epoch: Epoch, base: Revision, opens: &Opens) {
-        self.integrate(base, opens);
+        assert!(self.integrate(base, opens, &mut 0), "everything up to the base is shown");
         self.staging.clear();
         let fence = self.group.place.fence;
         assert_eq!(fence.epoch, epoch, "a reign is served behind its own fence");
@@ -151,14 +151,28 @@ impl Shard {
     // ---- writing, on the primary ----
 
     /// Puts the changes of one transaction into the index and into this poll's batch.
-    pub fn write(&mut self, revision: Revision, groups: u32, control_index: Index, changes: &[Change]) {
+    pub fn write(&mut self, head: FragmentHead, changes: &[Change]) {
+        self.written(head.revision, changes).push(head, changes);
+        self.in_flight.push(head.revision);
+    }
+
+    /// The same of the next changes of a transaction that takes several polls, as parts from this number on. Returns the
+    /// number of the next part.
+    pub fn write_slice(&mut self, head: FragmentHead, changes: &[Change], next_part: u32, is_last: bool) -> u32 {
+        let next_part = self.written(head.revision, changes).push_slice(head, changes, next_part, is_last);
+        if is_last {
+            self.in_flight.push(head.revision);
+        }
+        next_part
+    }
+
+    /// Puts changes into the index; they are to be pushed into the batch that it returns.
+    fn written(&mut self, revision: Revision, changes: &[Change]) -> &mut FragmentBatch {
         let (epoch, _) = self.serving.expect("only a shard that serves is written to");
         for change in changes {
             apply(&mut self.store, revision, change);
         }
-        let batch = self.batch.get_or_insert_with(|| FragmentBatch::new(epoch, self.entry_bytes_max));
-        batch.push(revision, groups, control_index, changes);
-        self.in_flight.push(revision);
+        self.batch.get_or_insert_with(|| FragmentBatch::new(epoch, self.entry_bytes_max))
     }
 
     #[must_use]
@@ -239,13 +253,14 @@ impl Shard {
         Ok(applied)
     }
 
-    /// The member may show everything up to `visible`: moves staged fragments into the index.
-    pub fn show(&mut self, visible: Revision, opens: &Opens) {
+    /// The member may show everything up to `visible`: moves staged fragments into the index, as many changes as are left
+    /// of a slice. Says whether all are there.
+    pub fn show(&mut self, visible: Revision, opens: &Opens, left: &mut usize) -> bool {
         if self.serving.is_some() {
             self.staging.drop_up_to(visible);
-        } else {
-            self.integrate(visible, opens);
+            return true;
         }
+        self.integrate(visible, opens, left)
     }
 
     /// An epoch opened: staged fragments above its base are void.
@@ -253,12 +268,12 @@ impl Shard {
         self.staging.drop_void(opens);
     }
 
-    fn integrate(&mut self, visible: Revision, opens: &Opens) {
+    fn integrate(&mut self, visible: Revision, opens: &Opens, left: &mut usize) -> bool {
         let store = &mut self.store;
-        self.staging.take_up_to(visible, |epoch, revision, change| {
+        self.staging.take_up_to(visible, left, |epoch, revision, change| {
             assert_eq!(opens.owner(revision), Some(epoch), "a fragment of another reign becomes visible");
             apply(store, revision, change);
-        });
+        })
     }
 
     /// Where a checkpoint at the visible revision may cut the group's log: just before the first entry of which something

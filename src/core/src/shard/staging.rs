@@ -8,15 +8,19 @@ use crate::clock::counter::Committed;
 use crate::clock::{Change, Epoch, Fragment, Opens};
 use crate::group::Place;
 use campanile_storage::ids::{Index, Revision};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::vec::IntoIter;
 
 /// One fragment, with the parts that came.
 #[derive(Debug)]
 struct Staged {
     groups: u32,
     control_index: Index,
-    parts: Vec<Vec<Change>>,
+    /// How many parts came.
+    parts: u32,
     is_complete: bool,
+    /// What is not in the index yet, by parts.
+    changes: VecDeque<IntoIter<Change>>,
     /// Whether that holds for every part.
     in_own_term: bool,
     /// Just before the entry of its first part: a log that is cut there brings all of them again.
@@ -29,12 +33,24 @@ impl Staged {
         self.is_complete.then_some(Committed { epoch, revision, groups, control_index, in_own_term })
     }
 
-    fn changes(&self) -> impl Iterator<Item = &Change> {
-        self.parts.iter().flatten()
+    fn next_change(&mut self) -> Option<Change> {
+        while let Some(part) = self.changes.front_mut() {
+            let next = part.next();
+            if next.is_some() {
+                return next;
+            }
+            self.changes.pop_front();
+        }
+        None
+    }
+
+    /// Whether all changes are in the index.
+    fn is_taken(&self) -> bool {
+        self.changes.iter().all(|part| part.len() == 0)
     }
 
     fn bytes(&self) -> usize {
-        self.changes().map(bytes_of).sum()
+        self.changes.iter().flat_map(IntoIter::as_slice).map(bytes_of).sum()
     }
 }
 
@@ -55,49 +71,67 @@ impl Staging {
         let staged = self.fragments.entry((revision, epoch)).or_insert_with(|| Staged {
             groups,
             control_index,
-            parts: Vec::new(),
+            parts: 0,
             is_complete: false,
+            changes: VecDeque::new(),
             in_own_term: true,
             before,
         });
         assert!(
-            !staged.is_complete && staged.parts.len() == part.number as usize,
+            !staged.is_complete && staged.parts == part.number,
             "part {} of revision {revision} in epoch {epoch} comes behind {}",
             part.number,
-            staged.parts.len()
+            staged.parts
         );
         assert_eq!(
             (staged.groups, staged.control_index),
             (groups, control_index),
             "parts of revision {revision} differ"
         );
-        staged.parts.push(changes);
+        staged.parts += 1;
+        staged.changes.push_back(changes.into_iter());
         staged.is_complete = part.is_last;
         staged.in_own_term &= in_own_term;
         staged.committed(epoch, revision)
     }
 
-    /// Hands over the changes of everything up to a revision, in order.
+    /// Hands over the changes of everything up to a revision, in order, as many as are left. Says whether those were all.
     ///
     /// # Panics
     /// If a part is missing: a revision is visible when all its fragments are complete.
-    pub fn take_up_to(&mut self, visible: Revision, mut take: impl FnMut(Epoch, Revision, &Change)) {
-        while let Some((epoch, revision, staged)) = self.pop_up_to(visible) {
-            assert!(staged.is_complete, "revision {revision} is visible, and a part of it is missing");
-            staged.changes().for_each(|change| take(epoch, revision, change));
+    pub fn take_up_to(
+        &mut self,
+        visible: Revision,
+        left: &mut usize,
+        mut take: impl FnMut(Epoch, Revision, &Change),
+    ) -> bool {
+        while let Some(mut first) = self.fragments.first_entry()
+            && first.key().0 <= visible
+        {
+            let (revision, epoch) = *first.key();
+            assert!(first.get().is_complete, "revision {revision} is visible, and a part of it is missing");
+            while *left > 0
+                && let Some(change) = first.get_mut().next_change()
+            {
+                *left -= 1;
+                self.bytes -= bytes_of(&change);
+                take(epoch, revision, &change);
+            }
+            if !first.get().is_taken() {
+                return false;
+            }
+            first.remove();
         }
+        true
     }
 
     /// Drops everything up to a revision; on the primary that is visible by its window, before all its parts are applied.
     pub fn drop_up_to(&mut self, visible: Revision) {
-        while self.pop_up_to(visible).is_some() {}
-    }
-
-    fn pop_up_to(&mut self, visible: Revision) -> Option<(Epoch, Revision, Staged)> {
-        let first = self.fragments.first_entry().filter(|first| first.key().0 <= visible)?;
-        let ((revision, epoch), staged) = first.remove_entry();
-        self.bytes -= staged.bytes();
-        Some((epoch, revision, staged))
+        while let Some(first) = self.fragments.first_entry()
+            && first.key().0 <= visible
+        {
+            self.bytes -= first.remove().bytes();
+        }
     }
 
     pub fn drop_void(&mut self, opens: &Opens) {
@@ -173,9 +207,14 @@ mod tests {
         assert_eq!(staging.report(), [committed]);
         assert_eq!(staging.first_place(), Some(before(7)));
         let mut subs = Vec::new();
-        staging.take_up_to(Revision(5), |_, _, change| match change {
-            Change::Put { sub, .. } | Change::Delete { sub, .. } => subs.push(*sub),
-        });
+        let mut take = |staging: &mut Staging, mut left| {
+            staging.take_up_to(Revision(5), &mut left, |_, _, change| match change {
+                Change::Put { sub, .. } | Change::Delete { sub, .. } => subs.push(*sub),
+            })
+        };
+        assert!(!take(&mut staging, 2));
+        assert_eq!((staging.bytes(), staging.first_place()), (1, Some(before(7))));
+        assert!(take(&mut staging, 1));
         assert_eq!((subs, staging.bytes(), staging.first_place()), (vec![0, 1, 2], 0, None));
     }
 
@@ -211,6 +250,6 @@ mod tests {
     fn what_is_visible_is_complete() {
         let mut staging = Staging::default();
         staging.insert(EPOCH, part(5, 0, false), true, before(7));
-        staging.take_up_to(Revision(5), |_, _, _| ());
+        staging.take_up_to(Revision(5), &mut 1, |_, _, _| ());
     }
 }
