@@ -44,6 +44,7 @@ pub use cpus::CpuChoice;
 pub use error::ConfigError;
 pub use help::help;
 pub use identity::{cluster_id, member_id};
+pub use rules::REQUEST_BYTES_MAX;
 pub use settings::{Origin, Place};
 pub use url::{Url, UrlError};
 pub use version::{CAMPANILE_VERSION, ETCD_VERSION, GIT_SHA, version};

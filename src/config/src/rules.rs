@@ -31,8 +31,8 @@ const SNAPSHOT_COUNT_DEFAULT: u64 = 10_000;
 const QUOTA_BYTES_DEFAULT: u64 = 2 * GIB;
 /// etcd's: above it, it warns.
 const QUOTA_BYTES_RECOMMENDED: u64 = 8 * GIB;
-/// An entry of the log holds 4 MiB (`storage/src/bounds.rs`): a request's effect, with its keys' revisions around it.
-const REQUEST_BYTES_MAX: u64 = 3 * MIB;
+/// One change is never cut, and an entry of the log holds 4 MiB (`storage/src/bounds.rs`): the server asserts that it fits.
+pub const REQUEST_BYTES_MAX: u64 = 3 * MIB;
 /// etcd's default, and what it takes 0 for.
 const WATCH_PROGRESS_INTERVAL_DEFAULT: Duration = Duration::from_secs(600);
 /// etcd's: below it, it raises the value.

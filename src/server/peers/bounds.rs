@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use campanile_storage::bounds::RECORD_BYTES_MAX;
+use campanile_core::clock::batch::ENTRY_BYTES_MAX;
+use campanile_storage::bounds::PAYLOAD_BYTES_MAX;
 
 /// What follows a frame's checksum, at most. An append carries one entry at least, however large.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
@@ -53,8 +54,10 @@ pub const ACCEPTED_SILENCE_MAX: Duration = Duration::from_secs(60);
 pub const COMPLAINED_OF_MAX: usize = 1024;
 
 const _: () = {
-    // The core cuts appends at half a megabyte, or behind the one entry that is larger; a log's record holds any entry.
-    assert!(FRAME_BYTES_MAX >= RECORD_BYTES_MAX + FRAME_HEADROOM_BYTES, "any append fits a frame");
+    // The core cuts appends at half a megabyte, or behind the one entry that is larger. What entries have beside their
+    // payload is less than that.
+    assert!(FRAME_BYTES_MAX >= 2 * ENTRY_BYTES_MAX + FRAME_HEADROOM_BYTES, "an append of several entries fits a frame");
+    assert!(FRAME_BYTES_MAX >= PAYLOAD_BYTES_MAX + FRAME_HEADROOM_BYTES, "an append of any one entry fits a frame");
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize, "a length is an u32");
     assert!(ANSWER_PART_BYTES + FRAME_HEADROOM_BYTES <= FRAME_BYTES_MAX, "a part fits a frame");
     assert!(STATUS_TEXT_BYTES_MAX <= FRAME_HEADROOM_BYTES, "a status fits a frame");

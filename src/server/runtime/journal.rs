@@ -5,6 +5,9 @@
 
 use super::signal::Signal;
 use bytes::Bytes;
+use campanile_config::REQUEST_BYTES_MAX;
+use campanile_core::clock::batch::{ENTRY_BYTES_MAX, LONE_CHANGE_OVERHEAD_BYTES};
+use campanile_storage::bounds::{PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX};
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
 use campanile_storage::ids::{GroupId, Index};
@@ -17,6 +20,13 @@ use std::time::{Duration, Instant};
 
 /// What one record leaves for its own header and its sections'.
 const RECORD_HEADROOM_BYTES: usize = 64 * 1024;
+
+const _: () = {
+    // A put brings at most its request, and is an entry of its own if it is larger than several may be together.
+    let change_bytes_max = REQUEST_BYTES_MAX as usize + LONE_CHANGE_OVERHEAD_BYTES;
+    assert!(change_bytes_max <= PAYLOAD_BYTES_MAX && ENTRY_BYTES_MAX <= PAYLOAD_BYTES_MAX, "the log holds any entry");
+    assert!(PAYLOAD_BYTES_MAX + RECORD_HEADROOM_BYTES <= RECORD_BYTES_MAX, "a record holds any entry");
+};
 
 /// What a batch cost.
 #[derive(Clone, Copy, Debug)]
