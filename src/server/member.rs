@@ -14,14 +14,15 @@ use crate::start::placement::{self, Placement};
 use crate::start::probe::{Needs, probe};
 use crate::start::signals::StopRequests;
 use crate::start::{logging, memory, panic};
-use campanile_config::{Bootstrap, Config, Url, Warning};
+use campanile_config::{Bootstrap, Config, REQUEST_BYTES_MAX, Url, Warning};
 use campanile_core::clock::AtomicReign;
-use campanile_core::clock::batch::ENTRY_BYTES_MAX;
+use campanile_core::clock::batch::{ENTRY_BYTES_MAX, LONE_CHANGE_OVERHEAD_BYTES};
 use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
 use campanile_core::executor::{self as core, writing::SLICE_CHANGES_MAX};
 use campanile_core::response::Member;
 use campanile_core::watch::StreamLimits;
+use campanile_storage::bounds::PAYLOAD_BYTES_MAX;
 use campanile_storage::directory::Marker;
 use campanile_storage::disk::uring::UringDisk;
 use campanile_storage::ids::{GroupId, MemberId};
@@ -89,6 +90,12 @@ pub fn run(config: &Config, warnings: &[Warning]) -> Result<(), Failure> {
     tracing::info!("stopped");
     Ok(())
 }
+
+const _: () = {
+    // A put brings at most its request, and has an entry of its own if it is larger than several may be together.
+    let change_bytes_max = REQUEST_BYTES_MAX as usize + LONE_CHANGE_OVERHEAD_BYTES;
+    assert!(change_bytes_max <= PAYLOAD_BYTES_MAX, "the log holds any one change");
+};
 
 /// Reads the data directory, and makes sure that it is this member's.
 fn recover(

@@ -5,8 +5,7 @@
 
 use super::signal::Signal;
 use bytes::Bytes;
-use campanile_config::REQUEST_BYTES_MAX;
-use campanile_core::clock::batch::{ENTRY_BYTES_MAX, LONE_CHANGE_OVERHEAD_BYTES};
+use campanile_core::clock::batch::ENTRY_BYTES_MAX;
 use campanile_storage::bounds::{PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX};
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
@@ -22,9 +21,7 @@ use std::time::{Duration, Instant};
 const RECORD_HEADROOM_BYTES: usize = 64 * 1024;
 
 const _: () = {
-    // A put brings at most its request, and is an entry of its own if it is larger than several may be together.
-    let change_bytes_max = REQUEST_BYTES_MAX as usize + LONE_CHANGE_OVERHEAD_BYTES;
-    assert!(change_bytes_max <= PAYLOAD_BYTES_MAX && ENTRY_BYTES_MAX <= PAYLOAD_BYTES_MAX, "the log holds any entry");
+    assert!(ENTRY_BYTES_MAX <= PAYLOAD_BYTES_MAX, "the log holds any entry");
     assert!(PAYLOAD_BYTES_MAX + RECORD_HEADROOM_BYTES <= RECORD_BYTES_MAX, "a record holds any entry");
 };
 

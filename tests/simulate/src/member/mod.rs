@@ -112,6 +112,8 @@ pub struct Charter {
     pub lease_ttl_min_seconds: i64,
     pub checkpoint_transactions: u64,
     pub stream_bytes_max: usize,
+    pub entry_bytes_max: usize,
+    pub slice_changes_max: usize,
 }
 
 impl Process {
@@ -160,6 +162,8 @@ fn config(member: MemberId, executor: u16, executors: u16, charter: &Charter, se
         lease_ttl_min_seconds: charter.lease_ttl_min_seconds,
         limits: Limits { txn_operations_max: 128 },
         stream_limits: StreamLimits { held_bytes_max: charter.stream_bytes_max },
+        entry_bytes_max: charter.entry_bytes_max,
+        slice_changes_max: charter.slice_changes_max,
         checkpoint: CheckpointPolicy { transactions: charter.checkpoint_transactions, log_bytes: 1 },
         seed,
         reign: stage::reign,

@@ -1,6 +1,8 @@
 //! The cluster of a run, its clients, and how fast everything is.
 
 use crate::dice::{Dice, Part};
+use campanile_core::clock::batch::ENTRY_BYTES_MAX;
+use campanile_core::executor::writing::SLICE_CHANGES_MAX;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -38,6 +40,10 @@ pub struct Shape {
     /// Transactions between two checkpoints.
     pub checkpoint_transactions: u64,
     pub stream_bytes_max: usize,
+    /// A larger fragment is several entries: of one change each, of a few, or none is so large.
+    pub entry_bytes_max: usize,
+    /// Changes that a poll writes, or shows.
+    pub slice_changes_max: usize,
     pub keys: u64,
     /// Weights of what clients ask, so that runs differ in what they are about.
     pub appetite: Appetite,
@@ -91,6 +97,8 @@ impl Shape {
             stream_bytes_max: dice.pick(&[600, 4_000, 8 << 20]),
             keys: dice.pick(&[4, 12, 40]),
             appetite: Appetite::draw(dice),
+            entry_bytes_max: dice.pick(&[1, 150, ENTRY_BYTES_MAX]),
+            slice_changes_max: dice.pick(&[1, 3, SLICE_CHANGES_MAX]),
         }
     }
 
@@ -115,6 +123,8 @@ impl Shape {
             checkpoint_transactions: u64::MAX,
             stream_bytes_max: 8 << 20,
             keys: 12,
+            entry_bytes_max: ENTRY_BYTES_MAX,
+            slice_changes_max: SLICE_CHANGES_MAX,
             appetite: Appetite {
                 puts: 4,
                 deletes: 1,

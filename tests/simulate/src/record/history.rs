@@ -183,18 +183,26 @@ impl History {
 fn read_data(ledger: &Ledger, group: GroupId, gathered: &mut Gathered) -> Result<(), Violation> {
     let mut fence = Fence::default();
     let mut last = (Epoch::NONE, Revision(0));
+    // The number of the part that must follow, and when the first one was written.
+    let (mut next_part, mut begun) = (0, Moment(0));
     for (_, term, written) in ledger.log(group) {
         match written.data() {
             Some(DataEntry::Fence(epoch)) => fence.pass(epoch, term),
             Some(DataEntry::Fragments(epoch, fragments)) if fence.admits(epoch, term) => {
-                for Fragment { revision, groups, control_index, changes } in fragments {
-                    if (epoch, revision) <= last {
-                        let what = format!("group {group} has {revision} of epoch {epoch} behind {last:?}");
+                for Fragment { revision, part, groups, control_index, changes } in fragments {
+                    let goes_on = part.number > 0 && (epoch, revision) == last && part.number == next_part;
+                    let begins = part.number == 0 && (epoch, revision) > last && (next_part == 0 || epoch > last.0);
+                    if !goes_on && !begins {
+                        let what = format!("group {group} has {part:?} of {revision} of epoch {epoch} behind {last:?}");
                         return Err(Violation::new(PROMISE, what));
                     }
                     last = (epoch, revision);
+                    next_part = if part.is_last { 0 } else { part.number + 1 };
+                    begun = if begins { written.at } else { begun };
                     let step = gathered.entry((revision, epoch)).or_default();
-                    step.take(revision, groups, written.at)?;
+                    if part.is_last {
+                        step.take(revision, groups, begun)?;
+                    }
                     step.control_index = step.control_index.max(control_index);
                     step.changes.extend(changes);
                 }

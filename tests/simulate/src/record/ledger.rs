@@ -6,7 +6,7 @@ use crate::check::Violation;
 use crate::moment::Moment;
 use bytes::Bytes;
 use campanile_core::clock::Epoch;
-use campanile_core::clock::fragment::{self, DataEntry};
+use campanile_core::clock::fragment::{self, DataEntry, Part};
 use campanile_core::control::record::ControlEntry;
 use campanile_core::group::{Group, NORMAL};
 use campanile_storage::ids::{GroupId, Index, Revision, Term};
@@ -45,34 +45,40 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Somebody writes an entry.
+    /// Somebody writes an entry. Returns how many of its fragments are parts, if it was not known.
     ///
     /// # Errors
     /// If another entry of that place and term was written before.
-    pub fn write(&mut self, group: GroupId, entry: &Entry, at: Moment) -> Result<(), Violation> {
+    pub fn write(&mut self, group: GroupId, entry: &Entry, at: Moment) -> Result<u64, Violation> {
         let place = (group, entry.index, entry.term);
         if let Some(before) = self.written.get(&place) {
             if before.payload != entry.payload {
                 return Err(Violation::new(PROMISE, format!("two entries at {place:?}")));
             }
-            return Ok(());
+            return Ok(0);
         }
         let written = Written { payload: entry.payload.clone(), kind: entry.kind, at };
-        self.note_pieces(place, &written);
+        let parts = self.note_pieces(place, &written);
         self.written.insert(place, written);
-        Ok(())
+        Ok(parts)
     }
 
-    fn note_pieces(&mut self, place: Place, written: &Written) {
+    fn note_pieces(&mut self, place: Place, written: &Written) -> u64 {
+        let mut parts = 0;
         if place.0 == GroupId::CONTROL {
             if let Some(ControlEntry::Fragment(fragment)) = written.control() {
                 self.note_piece(fragment.revision, fragment.epoch, fragment.groups, place);
             }
         } else if let Some(DataEntry::Fragments(epoch, fragments)) = written.data() {
             for fragment in fragments {
-                self.note_piece(fragment.revision, epoch, fragment.groups, place);
+                parts += u64::from(fragment.part != Part::WHOLE);
+                // It counts with the entry that completes it.
+                if fragment.part.is_last {
+                    self.note_piece(fragment.revision, epoch, fragment.groups, place);
+                }
             }
         }
+        parts
     }
 
     fn note_piece(&mut self, revision: Revision, epoch: Epoch, groups: u32, place: Place) {

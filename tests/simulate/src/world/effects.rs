@@ -59,7 +59,8 @@ impl World {
     fn persist(&mut self, place: Place, batch: u64, appends: Batch) -> Result<(), Violation> {
         for update in &appends {
             for entry in &update.entries {
-                self.ledger.write(update.group, entry, self.now)?;
+                let parts = self.ledger.write(update.group, entry, self.now)?;
+                self.counts.add("log: parts of a fragment", parts);
             }
         }
         self.durability.write(place.member, place.executor, batch, &appends);

@@ -117,6 +117,8 @@ impl World {
             lease_ttl_min_seconds: LEASE_TTL_MIN_SECONDS,
             checkpoint_transactions: shape.checkpoint_transactions,
             stream_bytes_max: shape.stream_bytes_max,
+            entry_bytes_max: shape.entry_bytes_max,
+            slice_changes_max: shape.slice_changes_max,
         };
         let fastest_ppm = shape.skew_ppm.iter().copied().max().unwrap_or(0);
         let mut world = World {
