@@ -13,7 +13,7 @@ use crate::handler::StreamHandler;
 use crate::outbox::StreamQueue;
 use crate::reader::MessageReader;
 use crate::segment::Segment;
-use crate::status::{Code, Status};
+use crate::status::Status;
 
 /// One request, and the answer to it.
 pub(super) struct Exchange {
@@ -67,6 +67,8 @@ pub(super) enum Received {
     Cancelled,
     /// What it sent cannot be read.
     Broken(Status),
+    /// It ended in the midst of a message.
+    Truncated,
 }
 
 impl Incoming {
@@ -103,11 +105,7 @@ impl Incoming {
                 Some(Err(_)) => return Received::Cancelled,
                 None => {
                     self.ended = true;
-                    return if self.reader.partial_bytes() == 0 {
-                        Received::End
-                    } else {
-                        Received::Broken(Status::new(Code::Internal, "unexpected EOF"))
-                    };
+                    return if self.reader.partial_bytes() == 0 { Received::End } else { Received::Truncated };
                 }
             }
         }

@@ -55,6 +55,7 @@ where
                 Received::End => self.half_close(key),
                 Received::Cancelled => self.cancel(key),
                 Received::Broken(status) => self.finish(key, &status),
+                Received::Truncated => self.end_truncated(key),
                 Received::Nothing if self.partial_bytes > PARTIAL_MAX_BYTES => {
                     let text = "too many bytes of unfinished messages on one connection";
                     self.finish(key, &Status::new(Code::ResourceExhausted, text));
@@ -85,13 +86,19 @@ where
         }
     }
 
+    /// The code is grpc-go's: it knows one for a message that ends early on a stream, and none in a unary call.
+    fn end_truncated(&mut self, key: ExchangeKey) {
+        let exchange = self.exchange(key).expect("it ends while it is open");
+        let code = if matches!(exchange.role, Role::Stream { .. }) { Code::Internal } else { Code::Unknown };
+        self.finish(key, &Status::new(code, "unexpected EOF"));
+    }
+
     fn half_close(&mut self, key: ExchangeKey) {
         let exchange = self.exchange(key).expect("it ends while it is open");
         match &mut exchange.role {
             Role::Stream { handler, .. } => handler.on_half_close(),
             Role::UnaryArriving(_) => {
-                let text = "the client ended a unary call without a message";
-                self.finish(key, &Status::new(Code::Internal, text));
+                self.finish(key, &Status::new(Code::Unknown, "EOF"));
             }
             Role::UnaryHandled { .. } | Role::Plain { .. } => unreachable!("they do not read on"),
         }
