@@ -142,6 +142,7 @@ fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path, executors: us
     let mut rpc_limits = campanile_rpc::Limits {
         concurrent_streams_max: config.limits.concurrent_streams_max,
         keepalive_interval: ping.map(|ping| ping.interval),
+        ping_interval_min: config.keepalive.client_ping_interval_min,
         ..campanile_rpc::Limits::default()
     };
     rpc_limits.message_max_bytes = usize::try_from(config.limits.request_bytes_max)? + (512 << 10);

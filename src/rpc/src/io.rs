@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::http2::PingCounter;
 use crate::limits::WRITE_BUFFER_MAX_BYTES;
 
 /// Bytes asked of the socket at a time while its first bytes are looked at.
@@ -33,6 +34,10 @@ struct Shared<T> {
     gathered: BytesMut,
     /// The socket had no more to read in this round.
     read_pending: bool,
+    /// HTTP/2 could not write all that it wanted to: what was gathered may end within a frame.
+    write_cut: bool,
+    /// Of an HTTP/2 connection.
+    pings: Option<PingCounter>,
     received: u64,
     sent: u64,
 }
@@ -46,7 +51,16 @@ impl<T> Clone for Io<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
     pub(crate) fn new(socket: T) -> Io<T> {
         let (ahead, gathered) = (BytesMut::new(), BytesMut::new());
-        let shared = Shared { socket, ahead, gathered, read_pending: false, received: 0, sent: 0 };
+        let shared = Shared {
+            socket,
+            ahead,
+            gathered,
+            read_pending: false,
+            write_cut: false,
+            pings: None,
+            received: 0,
+            sent: 0,
+        };
         Io { shared: Rc::new(RefCell::new(shared)) }
     }
 
@@ -69,6 +83,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
     /// Drops the first `count` bytes of what is ahead.
     pub(crate) fn consume_ahead(&self, count: usize) {
         self.shared.borrow_mut().ahead.advance(count);
+    }
+
+    /// What is read from now on is HTTP/2, from its preface on: its pings are counted.
+    pub(crate) fn count_pings(&self) {
+        self.shared.borrow_mut().pings = Some(PingCounter::new());
+    }
+
+    /// Pings that were read since the last call.
+    pub(crate) fn take_pings(&self) -> u32 {
+        self.shared.borrow_mut().pings.as_mut().map_or(0, PingCounter::take)
+    }
+
+    /// Adds a frame to what is to be sent, unless that ends within another one.
+    pub(crate) fn gather_frame(&self, frame: &[u8]) {
+        if !self.shared.borrow().write_cut {
+            self.gather(frame);
+        }
     }
 
     /// Adds to what is to be sent, whatever its bound.
@@ -111,6 +142,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
     }
 }
 
+impl<T> Shared<T> {
+    fn count_pings(&mut self, fresh: &[u8]) {
+        if let Some(pings) = &mut self.pings {
+            pings.push(fresh);
+        }
+    }
+}
+
 impl<T: AsyncWrite + Unpin> Shared<T> {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.gathered.is_empty() {
@@ -131,6 +170,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         if !shared.ahead.is_empty() {
             let count = into.remaining().min(shared.ahead.len());
             into.put_slice(&shared.ahead[..count]);
+            shared.count_pings(&into.filled()[into.filled().len() - count..]);
             shared.ahead.advance(count);
             return Poll::Ready(Ok(()));
         }
@@ -140,7 +180,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         let before = into.filled().len();
         let read = Pin::new(&mut shared.socket).poll_read(cx, into);
         shared.read_pending = read.is_pending();
-        shared.received += (into.filled().len() - before) as u64;
+        let fresh = &into.filled()[before..];
+        shared.received += fresh.len() as u64;
+        shared.count_pings(fresh);
         read
     }
 }
@@ -154,6 +196,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Io<T> {
             return Poll::Ready(Err(error));
         }
         let count = bytes.len().min(WRITE_BUFFER_MAX_BYTES.saturating_sub(shared.gathered.len()));
+        shared.write_cut = count < bytes.len();
         if count == 0 && !bytes.is_empty() {
             return Poll::Pending;
         }

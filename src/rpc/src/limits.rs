@@ -20,6 +20,8 @@ pub struct Limits {
     pub keepalive_interval: Option<Duration>,
     /// How long it may be silent after that before it is given up.
     pub keepalive_timeout: Duration,
+    /// The least time between two pings of a client that has calls open.
+    pub ping_interval_min: Duration,
     /// How long open calls may go on after the shutdown was announced.
     pub drain_timeout: Duration,
     /// How long the client may take for its first bytes, and for the head of an HTTP/1.1 request once it began it.
@@ -39,6 +41,7 @@ impl Default for Limits {
             stream_queue_max_bytes: 2 << 20,
             keepalive_interval: Some(Duration::from_secs(2 * 60 * 60)),
             keepalive_timeout: Duration::from_secs(20),
+            ping_interval_min: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(10),
             first_bytes_timeout: Duration::from_secs(120),
             http1_idle_timeout: Duration::from_secs(60),

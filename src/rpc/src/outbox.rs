@@ -72,6 +72,8 @@ impl Outbox {
 #[derive(Debug, Default)]
 pub(crate) struct Queued {
     pub(crate) bytes: Cell<usize>,
+    /// Something was written: a head, or a piece of a message.
+    written: Cell<bool>,
     /// Streams that were told to pause, and of whose queue something was written.
     drained: RefCell<Vec<ExchangeKey>>,
 }
@@ -84,6 +86,15 @@ impl Queued {
     pub(crate) fn subtract(&self, length: usize) {
         let left = self.bytes.get().checked_sub(length).expect("what is written was queued");
         self.bytes.set(left);
+    }
+
+    pub(crate) fn note_written(&self) {
+        self.written.set(true);
+    }
+
+    /// Whether anything was written since the last call.
+    pub(crate) fn take_written(&self) -> bool {
+        self.written.take()
     }
 
     pub(crate) fn note_drained(&self, key: ExchangeKey) {

@@ -20,7 +20,7 @@ pub(crate) struct Segment {
     /// Pieces of the message that are wholly sent.
     pieces_sent: usize,
     remaining: usize,
-    _account: Account,
+    account: Account,
 }
 
 /// Takes the bytes off the counts when dropped. It may be dropped in the midst of h2: it calls nobody.
@@ -42,8 +42,8 @@ impl Segment {
             queue.bytes.set(queue.bytes.get() + remaining);
             (Rc::clone(queue), key)
         });
-        let _account = Account { length: remaining, connection: Rc::clone(&outbox.queued), stream };
-        Segment { prefix: [0, a, b, c, d], prefix_sent: 0, message, pieces_sent: 0, remaining, _account }
+        let account = Account { length: remaining, connection: Rc::clone(&outbox.queued), stream };
+        Segment { prefix: [0, a, b, c, d], prefix_sent: 0, message, pieces_sent: 0, remaining, account }
     }
 
     /// Bytes that are no message of gRPC: without a prefix.
@@ -82,6 +82,7 @@ impl Buf for Segment {
     fn advance(&mut self, count: usize) {
         assert!(count <= self.remaining, "advanced beyond the end");
         self.remaining -= count;
+        self.account.connection.note_written();
         let of_prefix = count.min(PREFIX_BYTES - self.prefix_sent);
         self.prefix_sent += of_prefix;
         let mut count = count - of_prefix;

@@ -52,12 +52,14 @@ pub enum ConnectionError {
     Silent(Duration),
     #[error("no answer to a keepalive ping within {0:?}")]
     KeepaliveTimeout(Duration),
+    #[error("it pings too often")]
+    TooManyPings,
     #[error("calls still open {0:?} after the shutdown began")]
     DrainTimeout(Duration),
 }
 
 /// What every HTTP/2 client sends first (RFC 9113, section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves one connection until either side ends it. Dropping the future closes it at once: open streams are told.
 ///

@@ -46,10 +46,12 @@ where
     H: Handler,
 {
     pub(super) fn accept(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Segment>) {
+        self.last_stream = respond.stream_id().as_u32();
         match asked(&*self.environment.handler, &request) {
             Ok(Asked::Grpc(method, timeout)) => self.accept_call(method, timeout, request, respond),
             Ok(Asked::Plain) => self.accept_plain(&request, respond),
             Err(refusal) => {
+                self.outbox.queued.note_written();
                 // An error means that the client reset the stream: it wants no answer.
                 let _ = respond.send_response(headers::trailers_only(refusal.http, &refusal.status), true);
             }

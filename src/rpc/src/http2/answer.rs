@@ -49,6 +49,7 @@ where
 
     /// Ends a call with `status`, whoever decided it.
     pub(super) fn finish(&mut self, key: ExchangeKey, status: &Status) {
+        self.outbox.queued.note_written();
         let exchange = self.exchange(key).expect("only open exchanges are ended");
         let _ = match &mut exchange.outgoing {
             Outgoing::Fresh(send) => {
@@ -64,6 +65,7 @@ where
         let exchange = self.exchange(key).expect("answers go to open exchanges");
         let Role::Plain { head_only } = exchange.role else { unreachable!("plain answers go to plain requests") };
         let Outgoing::Fresh(send) = &mut exchange.outgoing else { unreachable!("a plain answer is sent at once") };
+        outbox.queued.note_written();
         let bodiless = head_only || response.body.is_empty();
         if let Ok(mut send) = send.send_response(headers::plain(&response), bodiless)
             && !bodiless

@@ -10,7 +10,9 @@ use slab::Slab;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{Exchange, Role};
+use super::frames;
 use super::keepalive::Keepalive;
+use super::pings::PingPolicy;
 use super::signal::Signals;
 use super::timers::Armed;
 use crate::call::Peer;
@@ -42,6 +44,9 @@ where
     shutdown: Listener,
     pub(super) ping_pong: PingPong,
     pub(super) keepalive: Keepalive,
+    ping_policy: PingPolicy,
+    /// The last stream that was taken from h2.
+    pub(super) last_stream: u32,
     /// No open call's deadline is before this.
     pub(super) next_deadline: Option<Instant>,
     /// When draining ends; set once the shutdown has begun.
@@ -77,6 +82,8 @@ where
         Connection {
             ping_pong: h2.ping_pong().expect("nobody took it before"),
             keepalive: Keepalive::new(limits.keepalive_interval, limits.keepalive_timeout, now),
+            ping_policy: PingPolicy::new(limits.ping_interval_min),
+            last_stream: 0,
             shutdown: environment.shutdown.listen(),
             outbox: Outbox::new(Arc::clone(&waker)),
             signals: Signals::new(Arc::clone(&waker)),
@@ -139,9 +146,22 @@ where
         if let Poll::Ready(ended) = self.advance(cx) {
             return Poll::Ready(ended.map_err(|error| ConnectionError::Http2(error.to_string())));
         }
+        if self.is_pinged_too_often() {
+            let goaway = frames::goaway(self.last_stream, h2::Reason::ENHANCE_YOUR_CALM, b"too_many_pings");
+            self.io.gather_frame(&goaway);
+            return Poll::Ready(Err(ConnectionError::TooManyPings));
+        }
         self.see_to_drained();
         self.see_to_signalled();
         self.poll_timers(cx)
+    }
+
+    fn is_pinged_too_often(&mut self) -> bool {
+        if self.outbox.queued.take_written() {
+            self.ping_policy.forgive();
+        }
+        let calls_open = !self.exchanges.is_empty();
+        (0..self.io.take_pings()).any(|_| self.ping_policy.ping(self.now, calls_open))
     }
 
     /// Lets h2 read and write, and takes the requests it has. Ready when the connection is closed.

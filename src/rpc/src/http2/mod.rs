@@ -10,7 +10,8 @@
 //! | `receive.rs` | its bytes become messages for the handler |
 //! | `answer.rs` | the handler's answers become frames |
 //! | `exchange.rs` | what is known of one call |
-//! | `timers.rs` | deadlines, keepalive, the end of draining |
+//! | `timers.rs`, `keepalive.rs` | deadlines, keepalive, the end of draining |
+//! | `frames.rs`, `pings.rs` | clients that ping too often |
 //! | `headers.rs` | the fields of answers |
 //! | `signal.rs` | which streams h2 has news of |
 
@@ -18,8 +19,10 @@ mod accept;
 mod answer;
 mod connection;
 mod exchange;
+mod frames;
 mod headers;
 mod keepalive;
+mod pings;
 mod receive;
 mod signal;
 mod timers;
@@ -39,6 +42,7 @@ use crate::limits::{
 use crate::segment::Segment;
 use crate::serve::{ConnectionError, Environment};
 use connection::Connection;
+pub(crate) use frames::PingCounter;
 
 /// Serves a connection whose preface is ahead in `io`.
 pub(crate) async fn serve<T, H>(io: Io<T>, peer: Rc<Peer>, environment: Environment<H>) -> Result<(), ConnectionError>
@@ -46,6 +50,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Handler,
 {
+    io.count_pings();
     let h2 = Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)

@@ -107,3 +107,51 @@ fn garbage_behind_the_preface_ends_the_connection() {
         assert!(matches!(*world.ended.borrow(), Some(Err(ConnectionError::Http2(_)))), "{:?}", world.ended);
     });
 }
+
+/// Sends bytes by hand, and returns the frames that came back by then.
+async fn exchange_bytes(world: &World, socket: &mut Pin<Box<DuplexStream>>, bytes: &[u8]) -> Vec<u8> {
+    poll_fn(|cx| tokio::io::AsyncWrite::poll_write(socket.as_mut(), cx, bytes)).await.unwrap();
+    world.settle().await;
+    let mut space = [0; 4 << 10];
+    let mut space = tokio::io::ReadBuf::new(&mut space);
+    poll_fn(|cx| tokio::io::AsyncRead::poll_read(socket.as_mut(), cx, &mut space)).await.unwrap();
+    space.filled().to_vec()
+}
+
+#[test]
+fn a_client_that_pings_too_often_is_told_to_calm_down() {
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingpong";
+    in_world(Limits::default(), |world| async move {
+        let mut socket = Box::pin(world.connect(1 << 16));
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        exchange_bytes(&world, &mut socket, preface).await;
+        for _ in 0..3 {
+            let pong = exchange_bytes(&world, &mut socket, PING).await;
+            assert!(pong.ends_with(b"pingpong"));
+            world.timer.advance(Duration::from_secs(60));
+        }
+        let farewell = exchange_bytes(&world, &mut socket, PING).await;
+        assert!(farewell.ends_with(b"\0\0\x16\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0btoo_many_pings"), "{farewell:?}");
+        assert!(matches!(*world.ended.borrow(), Some(Err(ConnectionError::TooManyPings))));
+    });
+}
+
+#[test]
+fn a_client_that_receives_may_ping() {
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingpong";
+    in_world(Limits::default(), |world| async move {
+        let mut socket = Box::pin(world.connect(1 << 16));
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        exchange_bytes(&world, &mut socket, preface).await;
+        // Literal fields of `POST /test.Service/HoldStream`, of type application/grpc.
+        let head = b"\0\0\x3c\x01\x04\0\0\0\x01\x83\x86\x04\x18/test.Service/HoldStream\x0f\x10\x10application/grpc\0\x02te\x08trailers";
+        poll_fn(|cx| tokio::io::AsyncWrite::poll_write(socket.as_mut(), cx, head)).await.unwrap();
+        world.settle().await;
+        let stream = world.seen.streams.borrow_mut().pop().expect("the call began");
+        for _ in 0..20 {
+            stream.send(Bytes::from_static(b"event"));
+            exchange_bytes(&world, &mut socket, PING).await;
+        }
+        assert!(world.ended.borrow().is_none(), "{:?}", world.ended);
+    });
+}
