@@ -34,6 +34,8 @@ struct Shared<T> {
     gathered: BytesMut,
     /// The socket had no more to read in this round.
     read_pending: bool,
+    /// HTTP/2 could write nothing, and waits for room.
+    write_refused: bool,
     /// HTTP/2 could not write all that it wanted to: what was gathered may end within a frame.
     write_cut: bool,
     /// Of an HTTP/2 connection.
@@ -56,6 +58,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
             ahead,
             gathered,
             read_pending: false,
+            write_refused: false,
             write_cut: false,
             pings: None,
             received: 0,
@@ -160,6 +163,10 @@ impl<T: AsyncWrite + Unpin> Shared<T> {
             self.gathered.advance(written);
             self.sent += written as u64;
         }
+        if std::mem::take(&mut self.write_refused) {
+            // The socket was full when HTTP/2 asked, and took everything now: nobody else would tell it.
+            cx.waker().wake_by_ref();
+        }
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 }
@@ -197,7 +204,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Io<T> {
         }
         let count = bytes.len().min(WRITE_BUFFER_MAX_BYTES.saturating_sub(shared.gathered.len()));
         shared.write_cut = count < bytes.len();
-        if count == 0 && !bytes.is_empty() {
+        shared.write_refused = count == 0 && !bytes.is_empty();
+        if shared.write_refused {
             return Poll::Pending;
         }
         shared.gathered.extend_from_slice(&bytes[..count]);
@@ -213,5 +221,67 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Io<T> {
         let shared = &mut *self.shared.borrow_mut();
         ready!(shared.poll_send(cx))?;
         Pin::new(&mut shared.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// Full when it is first asked, empty from then on, and tells nobody: another thread read in between.
+    #[derive(Debug, Default)]
+    struct Drained {
+        asked: bool,
+    }
+
+    impl AsyncRead for Drained {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Drained {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            if std::mem::replace(&mut self.asked, true) { Poll::Ready(Ok(bytes.len())) } else { Poll::Pending }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_writer_that_was_refused_learns_of_room() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        let mut io = Io::new(Drained::default());
+        let frames = vec![0; WRITE_BUFFER_MAX_BYTES];
+        let written = Pin::new(&mut io).poll_write(&mut cx, &frames);
+        assert!(matches!(written, Poll::Ready(Ok(WRITE_BUFFER_MAX_BYTES))));
+        assert!(Pin::new(&mut io).poll_write(&mut cx, b"more").is_pending());
+        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+        assert!(io.poll_send(&mut cx).is_ready());
+        assert_eq!(count.0.load(Ordering::SeqCst), 1, "there is room, and nobody else says so");
+        assert!(Pin::new(&mut io).poll_write(&mut cx, b"more").is_ready());
+        assert!(io.poll_send(&mut cx).is_ready());
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
 }
