@@ -9,8 +9,8 @@ pub struct Limits {
     pub message_max_bytes: usize,
     /// Streams a client may have open at a time; announced to it.
     pub concurrent_streams_max: u32,
-    /// Once this many bytes of answers wait for the client to read them, no further request of it is read. What the
-    /// handler has then is still answered, and may come on top.
+    /// Once this many bytes of answers wait for the client to read them, or are expected of what the handler has, no
+    /// further request of it is read.
     pub queued_max_bytes: usize,
     /// Once unary requests of this many bytes in all wait for the handler's answer, no further request is read.
     pub in_flight_max_bytes: usize,

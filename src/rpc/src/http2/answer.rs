@@ -1,5 +1,6 @@
 //! What handlers answered becomes frames. An error of h2 here means that the client reset the stream: it wants nothing.
 
+use bytes::Buf;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -25,6 +26,7 @@ where
         match answer {
             Answer::Message(segment) => self.send_message(key, segment),
             Answer::Last(segment) => {
+                self.admission.answered(segment.remaining());
                 self.send_message(key, segment);
                 self.finish(key, &Status::OK);
             }

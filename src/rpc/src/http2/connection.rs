@@ -9,6 +9,7 @@ use h2::PingPong;
 use slab::Slab;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::admission::Admission;
 use super::exchange::{Exchange, Role};
 use super::frames;
 use super::keepalive::Keepalive;
@@ -54,8 +55,8 @@ where
     pub(super) armed: Option<Armed>,
     /// The time when this poll began.
     pub(super) now: Instant,
-    /// Bytes of unary messages that the handler has and did not answer.
-    pub(super) in_flight_bytes: usize,
+    /// Of unary calls that the handler has and did not answer.
+    pub(super) admission: Admission,
     /// Bytes of messages that are not complete.
     pub(super) partial_bytes: usize,
     /// Requests to accept before others have their turn.
@@ -82,6 +83,7 @@ where
         Connection {
             ping_pong: h2.ping_pong().expect("nobody took it before"),
             keepalive: Keepalive::new(limits.keepalive_interval, limits.keepalive_timeout, now),
+            admission: Admission::new(limits),
             ping_policy: PingPolicy::new(limits.ping_interval_min),
             last_stream: 0,
             shutdown: environment.shutdown.listen(),
@@ -98,7 +100,6 @@ where
             drained_by: None,
             armed: None,
             now,
-            in_flight_bytes: 0,
             partial_bytes: 0,
             budget: 0,
             answers: Vec::new(),
@@ -191,8 +192,7 @@ where
 
     /// Whether further requests may be read: the client reads its answers, and the handler gives them.
     fn has_room(&self) -> bool {
-        let limits = &self.environment.limits;
-        self.outbox.queued.bytes.get() < limits.queued_max_bytes && self.in_flight_bytes < limits.in_flight_max_bytes
+        self.admission.has_room(self.outbox.queued.bytes.get(), &self.environment.limits)
     }
 
     fn send_answers(&mut self) {
@@ -248,7 +248,7 @@ where
         let partial = exchange.incoming.as_ref().map_or(0, |incoming| incoming.partial_bytes());
         self.partial_bytes -= partial;
         match &exchange.role {
-            Role::UnaryHandled { message_bytes } => self.in_flight_bytes -= message_bytes,
+            Role::UnaryHandled { message_bytes } => self.admission.end(*message_bytes),
             Role::Stream { queue, .. } => queue.open.set(false),
             Role::UnaryArriving(_) | Role::Plain { .. } => {}
         }

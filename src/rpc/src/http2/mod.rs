@@ -6,6 +6,7 @@
 //! | file | step |
 //! | --- | --- |
 //! | `connection.rs` | one poll: answers out, requests in, timers, one write |
+//! | `admission.rs` | how many calls may be under way |
 //! | `accept.rs` | a request's head becomes an exchange, or an error |
 //! | `receive.rs` | its bytes become messages for the handler |
 //! | `answer.rs` | the handler's answers become frames |
@@ -16,6 +17,7 @@
 //! | `signal.rs` | which streams h2 has news of |
 
 mod accept;
+mod admission;
 mod answer;
 mod connection;
 mod exchange;

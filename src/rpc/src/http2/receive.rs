@@ -72,7 +72,7 @@ where
         let role = std::mem::replace(&mut exchange.role, Role::UnaryHandled { message_bytes });
         match role {
             Role::UnaryArriving(call) => {
-                self.in_flight_bytes += message_bytes;
+                self.admission.begin(message_bytes);
                 let reply = Reply::new(self.outbox.clone(), key);
                 self.environment.meter.message_received(method);
                 self.environment.handler.unary(call, message, reply);

@@ -72,6 +72,35 @@ fn requests_that_the_handler_holds_are_bounded() {
 }
 
 #[test]
+fn large_answers_let_few_calls_in() {
+    let limits = Limits { queued_max_bytes: 1 << 20, ..Limits::default() };
+    in_world(limits, |world| async move {
+        let mut client = world.client().await;
+        let mut waiting = Vec::new();
+        for _ in 0..100 {
+            waiting.push(client.begin(request("Hold", &[]), framed(b"x")).await);
+        }
+        world.settle().await;
+        assert_eq!(world.seen.held.borrow().len(), 16, "before the first answer");
+        let answering = async {
+            loop {
+                for (_, _, reply) in world.seen.held.take() {
+                    reply.ok(vec![b'y'; ANSWER_BYTES]);
+                }
+                future::yield_now().await;
+                assert!(world.seen.held.borrow().len() <= (1 << 20) / ANSWER_BYTES + 1);
+            }
+        };
+        let reading = async {
+            for response in waiting {
+                assert_eq!(read_all(response).await.unwrap().code(), "0");
+            }
+        };
+        future::or(reading, answering).await;
+    });
+}
+
+#[test]
 fn a_stream_that_is_not_read_pauses_its_handler() {
     let limits = Limits { stream_queue_max_bytes: 256 << 10, ..Limits::default() };
     in_world(limits, |world| async move {
