@@ -32,7 +32,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What ends a start. Every such error names the thing and the mend.
 type Failure = Box<dyn Error>;
@@ -174,6 +174,7 @@ fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path, executors: us
         quota_bytes: config.limits.quota_bytes.unwrap_or(0),
         seed: nonce()?,
         stop: AtomicBool::new(false),
+        serving: AtomicUsize::new(executors),
         listening: Box::new(move || {
             tracing::info!(urls = announced.join(","), "ready to serve client requests");
             if let Err(error) = Notifier::from_environment().and_then(|notifier| notifier.ready()) {

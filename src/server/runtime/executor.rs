@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Everything that one executor is made of; it travels to the executor's thread.
@@ -67,6 +67,8 @@ pub struct Shared {
     pub seed: u64,
     /// Set when the member is to stop.
     pub stop: AtomicBool,
+    /// Executors whose connections have not ended yet. As long as there is one, all work on: its requests may be theirs.
+    pub serving: AtomicUsize,
     /// Called once, when the member listens.
     pub listening: Box<dyn Fn() + Send + Sync>,
 }
@@ -166,7 +168,7 @@ async fn run(plan: Plan) {
     if let Some(dealing) = dealing {
         dealing.end();
     }
-    front.drain().await;
+    front.drain(&shared.serving).await;
 }
 
 fn peer_options(shared: &Shared, executor: u16, metrics: &Rc<Metrics>) -> peers::Options {
@@ -312,11 +314,19 @@ impl Front {
         }
     }
 
-    /// Tells the clients to go, and waits for a while until they have.
-    async fn drain(&self) {
+    /// Tells the clients to go, and waits for a while until they have, those of the other executors too.
+    async fn drain(&self, serving: &AtomicUsize) {
         self.environment.shutdown.begin();
         let deadline = std::time::Instant::now() + DRAIN;
-        while self.open.get() > 0 && std::time::Instant::now() < deadline {
+        let mut is_serving = true;
+        while std::time::Instant::now() < deadline {
+            if is_serving && self.open.get() == 0 {
+                is_serving = false;
+                serving.fetch_sub(1, Ordering::Relaxed);
+            }
+            if !is_serving && serving.load(Ordering::Relaxed) == 0 {
+                break;
+            }
             glommio::timer::sleep(DRAIN_LOOK).await;
         }
     }
