@@ -45,9 +45,19 @@ pub async fn read<D: Disk>(
 ) -> Result<Vec<Inheritance>, LoadFailure> {
     let newest = Manifest::read(disk, directory).await?;
     create_directory(disk, directory).await?;
-    let (manifest, loaded) = load(disk, directory, &newest).await?;
+    let (manifest, loaded, damage) = load(disk, directory, &newest).await?;
     tidy(disk, directory, &newest).await?;
-    let mut recovered = recover(disk, directory, &manifest.states()).await?;
+    let mut recovered = match (recover(disk, directory, &manifest.states()).await, damage) {
+        (Err(error), Some(damage)) => {
+            tracing::error!(
+                %error,
+                "the logs do not reach back to the checkpoint before; this member has to start anew from the others, or \
+                 from a backup"
+            );
+            return Err(damage);
+        }
+        (recovered, _) => recovered?,
+    };
     let mut inheritances = Vec::new();
     for executor in 0..executors {
         let log = match recovered.logs.remove(&u32::from(executor)) {
@@ -64,19 +74,20 @@ pub async fn read<D: Disk>(
     Ok(inheritances)
 }
 
-/// Loads the live checkpoint, or the one before if that is damaged. Answers with the manifest that was followed.
+/// Loads the live checkpoint, or the one before if that is damaged. Answers with the manifest that was followed, and with
+/// the damage.
 async fn load<D: Disk>(
     disk: &D,
     directory: &Path,
     newest: &Manifest,
-) -> Result<(Manifest, Option<Loaded>), LoadFailure> {
+) -> Result<(Manifest, Option<Loaded>, Option<LoadFailure>), LoadFailure> {
     match (load_live(disk, directory, newest).await, newest.fallback()) {
         (Err(failure), Some(before)) if is_damage(&failure) => {
             tracing::error!(error = %failure, "the newest checkpoint is damaged; trying the one before");
             let loaded = load_live(disk, directory, &before).await?;
-            Ok((before, loaded))
+            Ok((before, loaded, Some(failure)))
         }
-        (loaded, _) => Ok((newest.clone(), loaded?)),
+        (loaded, _) => Ok((newest.clone(), loaded?, None)),
     }
 }
 
