@@ -35,6 +35,10 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    pub fn add(&self, change: i64) {
+        self.set(self.get().wrapping_add(change));
+    }
+
     #[must_use]
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)

@@ -36,8 +36,8 @@ pub struct Cells {
     pub wal_sync: Histogram,
     /// A checkpoint's file, from its first write until it is durable.
     pub checkpoint_write: Histogram,
-    /// Bytes written to the log, its headers and padding left out.
-    pub wal_write_bytes: Counter,
+    /// Bytes written to the log, its headers and padding left out. Etcd has it as a gauge.
+    pub wal_write_bytes: Gauge,
     /// Bytes that its shards' stores take.
     pub store_bytes: Gauge,
     /// Bytes of them that hold what is not compacted.
@@ -93,7 +93,7 @@ impl Default for Cells {
             health_failures: Counter::default(),
             wal_sync: Histogram::new(&DISK_BOUNDS),
             checkpoint_write: Histogram::new(&DISK_BOUNDS),
-            wal_write_bytes: Counter::default(),
+            wal_write_bytes: Gauge::default(),
             store_bytes: Gauge::default(),
             store_bytes_in_use: Gauge::default(),
             puts: Counter::default(),
@@ -179,7 +179,7 @@ const ROWS: &[(&str, &str, Source)] = &[
         "Checkpoints, from the first write until they are durable.",
         Buckets(|cells| &cells.checkpoint_write),
     ),
-    ("etcd_disk_wal_write_bytes_total", "Bytes written to the log.", Sum(|cells| &cells.wal_write_bytes)),
+    ("etcd_disk_wal_write_bytes_total", "Bytes written to the log.", Level(|cells| &cells.wal_write_bytes)),
     ("etcd_mvcc_db_total_size_in_bytes", "Bytes that the stores take.", Level(|cells| &cells.store_bytes)),
     (
         "etcd_mvcc_db_total_size_in_use_in_bytes",

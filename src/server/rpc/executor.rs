@@ -43,6 +43,9 @@ pub trait Executor {
     /// How large the member is now.
     fn sizes(&self) -> Sizes;
 
+    /// A health check ended so; to be counted.
+    fn checked(&self, is_healthy: bool);
+
     /// Answers `GET /metrics`.
     fn metrics(&self, reply: HttpReply);
 }

@@ -35,8 +35,8 @@ enum To {
     },
     /// Another member, on behalf of its client.
     Member(Done),
-    /// `GET /health`.
-    Health(HttpReply),
+    /// `GET /health` and its kin.
+    Health(HttpReply, http::Check),
 }
 
 /// A request as it came.
@@ -60,14 +60,15 @@ impl Responder {
         Responder { context, to: To::Member(done) }
     }
 
-    pub(super) fn health(context: Rc<Context>, reply: HttpReply) -> Responder {
-        Responder { context, to: To::Health(reply) }
+    pub(super) fn health(context: Rc<Context>, reply: HttpReply, check: http::Check) -> Responder {
+        Responder { context, to: To::Health(reply, check) }
     }
 
     /// Answers.
     pub fn answer(self, result: Result<Response, UserError>) {
-        if let To::Health(reply) = self.to {
-            return reply.send(http::health(result.err()));
+        if let To::Health(reply, check) = self.to {
+            self.context.executor.checked(result.is_ok());
+            return reply.send(check.response(result.err()));
         }
         let message = result.map(|response| encode(response, &self.context)).map_err(errors::status);
         self.finish(message.map(RpcMessage::Whole));
@@ -78,7 +79,7 @@ impl Responder {
         let asked = match &self.to {
             To::Client { asked, .. } | To::Stream { asked, .. } => asked,
             // A health check reads, and what was sent on is not sent on again.
-            To::Member(_) | To::Health(_) => return self.answer(Err(UserError::LeaderChanged)),
+            To::Member(_) | To::Health(..) => return self.answer(Err(UserError::LeaderChanged)),
         };
         let request = Relayed {
             method: u32::try_from(asked.rpc as usize).expect("there are few methods"),
@@ -104,7 +105,7 @@ impl Responder {
             (To::Member(done), Ok(RpcMessage::Whole(message))) => done(Ok(message)),
             (To::Member(done), Ok(RpcMessage::Pieces(pieces))) => done(Ok(pieces.concat().into())),
             (To::Member(done), Err(status)) => done(Err(status)),
-            (To::Health(_), _) => unreachable!("health checks are answered without a message"),
+            (To::Health(..), _) => unreachable!("health checks are answered without a message"),
         }
     }
 }

@@ -66,6 +66,8 @@ impl Executor for Scripted {
         Sizes { total: 100, in_use: 60, quota: 200 }
     }
 
+    fn checked(&self, _: bool) {}
+
     fn metrics(&self, _: HttpReply) {}
 }
 

@@ -153,13 +153,19 @@ impl Driver {
         response
     }
 
+    /// Requests that wait for their answers, and watch streams that are open.
+    #[must_use]
+    pub fn under_way(&self) -> (usize, usize) {
+        (self.answers.borrow().len(), self.streams.borrow().len())
+    }
+
     #[must_use]
     pub fn leader(&self) -> Option<MemberId> {
         self.leader.get()
     }
 
     #[must_use]
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Rc<Metrics> {
         &self.metrics
     }
 

@@ -2,7 +2,7 @@
 
 use super::checkpoints::Checkpoints;
 use super::driver::{Driver, Parts};
-use super::journal::{Journal, Written};
+use super::journal::{Durable, Journal};
 use super::listener::{Dealer, Dealing, Hand, Purpose};
 use super::mesh::{Ends, Mesh};
 use super::recovery::Inheritance;
@@ -156,9 +156,10 @@ async fn run(plan: Plan) {
             identity: shared.identity,
             known: shared.remotes.iter().map(|remote| remote.id).collect(),
             incoming: driver,
-            metrics,
+            metrics: Rc::clone(&metrics),
             complaints: shared.complaints.clone(),
         }),
+        metrics,
         open: Rc::new(Cell::new(0)),
     };
     let dealing = front.accept(connections, &shared).await;
@@ -198,10 +199,11 @@ fn spawn_journal(driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor
     glommio::spawn_local(Rc::clone(journal).run_release()).detach();
     let (driver, journal) = (Rc::clone(driver), Rc::clone(journal));
     glommio::spawn_local(async move {
-        let durable = |batch, written: Written| {
-            driver.metrics().wal_sync.observe(written.took);
-            driver.metrics().wal_write_bytes.add(written.bytes as u64);
-            driver.input(Input::Persisted { batch });
+        let durable = |durable: Durable| {
+            let metrics = Driver::metrics(&driver);
+            metrics.wal_sync.observe(durable.took);
+            metrics.wal_write_bytes.add(i64::try_from(durable.bytes).expect("a batch fits into memory"));
+            driver.input(Input::Persisted { batch: durable.batch });
         };
         if let Err(error) = journal.run(durable).await {
             logging::fatal(&format!(
@@ -262,6 +264,7 @@ const LEADERLESS_ELECTIONS_MAX: u32 = 3;
 struct Front {
     environment: Environment<Services>,
     acceptor: Rc<Acceptor>,
+    metrics: Rc<Metrics>,
     open: Rc<Cell<usize>>,
 }
 
@@ -291,10 +294,10 @@ impl Front {
     /// Serves one connection in a task of its own.
     fn server(&self) -> impl Fn(Purpose, TcpStream) + 'static {
         let (environment, acceptor) = (self.environment.clone(), Rc::clone(&self.acceptor));
-        let open = Rc::clone(&self.open);
+        let (open, metrics) = (Rc::clone(&self.open), Rc::clone(&self.metrics));
         move |purpose, stream| {
             let environment = environment.clone();
-            let (acceptor, open) = (Rc::clone(&acceptor), Rc::clone(&open));
+            let (acceptor, open, metrics) = (Rc::clone(&acceptor), Rc::clone(&open), Rc::clone(&metrics));
             open.set(open.get() + 1);
             glommio::spawn_local(async move {
                 let address = stream.peer_addr().map_or_else(|_| "gone".into(), |address| address.to_string());
@@ -302,9 +305,11 @@ impl Front {
                 match purpose {
                     Purpose::Client => {
                         let peer = Peer { address: address.clone() };
+                        metrics.client_connections.add(1);
                         if let Err(error) = serve_connection(Socket(stream), peer, environment).await {
                             tracing::debug!(client = address, %error, "a connection ended");
                         }
+                        metrics.client_connections.add(-1);
                     }
                     Purpose::Peer => serve_peer(stream, acceptor).await,
                 }

@@ -13,10 +13,13 @@ impl Driver {
     }
 
     fn measure(&self, core: &Executor) {
-        let metrics = self.metrics();
+        let metrics = Driver::metrics(self);
         let (mut bytes, mut bytes_in_use, mut keys, mut groups_led_by_somebody) = (0, 0, 0, 0);
         let (mut watchers, mut slow_watchers, mut committed) = (0, 0, 0);
         let mut groups = 0;
+        let (waiting, streams) = self.under_way();
+        metrics.proposals_pending.set(signed(waiting));
+        metrics.watch_streams.set(signed(streams));
         for shard in core.shards() {
             groups += 1;
             bytes += shard.store.bytes();
@@ -43,6 +46,8 @@ impl Driver {
         if core.is_control() {
             metrics.is_primary.set(i64::from(core.is_serving()));
             metrics.visible_revision.set(core.visible().0);
+            let compacted = core.shards().map(|shard| shard.store.compacted().0).min();
+            metrics.compacted_revision.set(compacted.unwrap_or_default());
         }
     }
 }

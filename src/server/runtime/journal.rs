@@ -25,9 +25,10 @@ const _: () = {
     assert!(PAYLOAD_BYTES_MAX + RECORD_HEADROOM_BYTES <= RECORD_BYTES_MAX, "a record holds any entry");
 };
 
-/// What a batch cost.
+/// A batch that is durable.
 #[derive(Clone, Copy, Debug)]
-pub struct Written {
+pub struct Durable {
+    pub batch: u64,
     /// As handed to the log; its own headers and padding are not among them.
     pub bytes: usize,
     /// From its submission until it was durable.
@@ -70,11 +71,11 @@ impl<D: Disk> Journal<D> {
         self.wake.set();
     }
 
-    /// Writes what comes, for ever. `durable` is told each batch's number, and what it took to write it.
+    /// Writes what comes, for ever. `durable` is told of each batch.
     ///
     /// # Errors
     /// The first one of the disk. Nothing may be acknowledged after it: the member must stop.
-    pub async fn run(self: Rc<Self>, durable: impl Fn(u64, Written)) -> Result<(), Error> {
+    pub async fn run(self: Rc<Self>, durable: impl Fn(Durable)) -> Result<(), Error> {
         loop {
             self.wake.wait().await;
             let Some((number, batch)) = self.next.take() else { continue };
@@ -85,7 +86,7 @@ impl<D: Disk> Journal<D> {
                 let ticket = self.log.append(record)?;
                 while self.log.flush().await? < ticket {}
             }
-            durable(number, Written { bytes, took: begin.elapsed() });
+            durable(Durable { batch: number, bytes, took: begin.elapsed() });
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `driver` | inputs into the core, effects out of it, one arm each |
 //! | `serving`, `incoming` | the services' view of an executor, and other members' |
-//! | `gauges` | what is looked up once a tick |
+//! | `gauges`, `tallies` | what is looked up once a tick, and counted with each answer |
 //! | `journal` | makes batches durable |
 //! | `checkpoints` | the files of checkpoints, and the manifest |
 //! | `mesh` | messages between executors |
@@ -30,4 +30,5 @@ pub mod recovery;
 mod serving;
 pub mod signal;
 pub mod sockets;
+mod tallies;
 pub mod time;

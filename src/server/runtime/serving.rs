@@ -1,6 +1,7 @@
 //! The services' view of an executor: requests, watches, health and metrics, carried out by its [`Driver`].
 
 use super::driver::{Answered, Driver};
+use super::tallies;
 use crate::metrics;
 use crate::peers::{RelayError, RelayRequest};
 use crate::rpc::{Done, Executor, Relayed, Responder, Sizes, status};
@@ -18,8 +19,14 @@ const RELAY_DEADLINE: Duration = Duration::from_secs(7);
 
 impl Executor for Driver {
     fn request(&self, request: Request, relayed: bool, responder: Responder) {
+        let metrics = Rc::clone(Driver::metrics(self));
         let answer = move |answered| match answered {
-            Answered::Response(result) => responder.answer(result),
+            Answered::Response(result) => {
+                if let Ok(response) = &result {
+                    tallies::count(&metrics, response);
+                }
+                responder.answer(result);
+            }
             Answered::Relay(to) => responder.relay(to),
         };
         self.ask(request, relayed, Box::new(answer));
@@ -40,7 +47,9 @@ impl Executor for Driver {
     }
 
     fn next_watch_response(&self, stream: StreamId) -> Option<WatchResponse> {
-        self.take_watch_response(stream)
+        let response = self.take_watch_response(stream)?;
+        Driver::metrics(self).watch_events.add(response.events.len() as u64);
+        Some(response)
     }
 
     fn accepts_watch_commands(&self, stream: StreamId) -> bool {
@@ -53,6 +62,12 @@ impl Executor for Driver {
 
     fn sizes(&self) -> Sizes {
         self.member_sizes()
+    }
+
+    fn checked(&self, is_healthy: bool) {
+        let metrics = Driver::metrics(self);
+        let counter = if is_healthy { &metrics.health_successes } else { &metrics.health_failures };
+        counter.increment();
     }
 
     fn metrics(&self, reply: HttpReply) {
