@@ -8,16 +8,19 @@ use campanile_core::response::{OperationResponse, Response};
 /// Counts a request that was answered so.
 pub fn count(metrics: &Metrics, response: &Response) {
     match response {
-        Response::Operation(response) => {
-            // As in etcd a transaction is what does not come to exactly one operation.
-            if count_operations(metrics, response) != 1 {
-                metrics.transactions.increment();
-            }
-        }
+        Response::Operation(response) => count_operation(metrics, response),
         Response::LeaseGrant { .. } => metrics.leases_granted.increment(),
         Response::LeaseRevoke { .. } => metrics.leases_revoked.increment(),
         Response::LeaseKeepAlive { ttl_seconds, .. } if *ttl_seconds > 0 => metrics.leases_renewed.increment(),
         _ => {}
+    }
+}
+
+/// As in etcd a transaction is what does not come to exactly one operation.
+fn count_operation(metrics: &Metrics, response: &OperationResponse) {
+    let operations = count_operations(metrics, response);
+    if operations != 1 {
+        metrics.transactions.increment();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::tasks::Tasks;
 use crate::server::checkpoints::{Checkpoints, Kept};
-use crate::server::journal::Journal;
+use crate::server::journal::{Durable, Journal};
 use crate::server::recovery::{self, Inheritance};
 use campanile_core::checkpoint::LoadFailure;
 use campanile_core::executor::Start;
@@ -147,7 +147,7 @@ async fn write(
     arrivals: Arrivals,
     failure: Rc<RefCell<Option<Error>>>,
 ) {
-    let durable = |batch, _| arrivals.borrow_mut().push((executor, Input::Persisted { batch }));
+    let durable = |durable: Durable| arrivals.borrow_mut().push((executor, Input::Persisted { batch: durable.batch }));
     if let Err(error) = journal.run(durable).await {
         failure.borrow_mut().get_or_insert(error);
     }

@@ -96,7 +96,7 @@ fn drain(seat: &mut Seat, now: Instant) {
 /// Ends the round of an executor. Nothing happens if it is on the stage already, or paused, or has nothing to do.
 pub fn end_round(executor: u16, seat: &RefCell<Seat>, now: Instant) {
     let Ok(mut seat) = seat.try_borrow_mut() else { return };
-    if seat.is_paused || !(seat.is_due || !seat.inbox.is_empty()) {
+    if seat.is_paused || (!seat.is_due && seat.inbox.is_empty()) {
         return;
     }
     drain(&mut seat, now);
