@@ -21,7 +21,10 @@ impl Control {
                 Action::AskEnds(epoch) => self.ask_ends(epoch, out),
                 Action::FenceControl(epoch) => self.propose_or_lose(ControlEntry::Fence(epoch), epoch, out),
                 Action::Win { group, epoch } => out.tell(self.host(group), Message::Win { group, epoch }),
-                Action::AskToWin { member, group, epoch } => out.send(member, PeerMessage::WinFor { group, epoch }),
+                Action::AskToWin { member, group, epoch } => {
+                    out.tell(self.host(group), Message::AwaitWin { group, epoch });
+                    out.send(member, PeerMessage::WinFor { group, epoch });
+                }
                 Action::Open(epoch) => {
                     let open = Open { epoch, base: self.counter.base() };
                     self.propose_or_lose(ControlEntry::Open(open), epoch, out);

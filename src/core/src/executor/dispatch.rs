@@ -31,6 +31,7 @@ impl Executor {
 
             Message::AskEnds { asker, epoch } => self.report_ends(asker, epoch),
             Message::Win { group, epoch } => self.win(group, epoch),
+            Message::AwaitWin { group, epoch } => self.await_win(group, epoch),
             Message::Serve { reign, base } => self.serve(reign, base),
             Message::Cease { visible, resign } => self.cease(visible, resign),
             Message::Opened(open) => self.open(open),

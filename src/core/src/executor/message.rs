@@ -135,6 +135,11 @@ pub enum Message {
         group: GroupId,
         epoch: Epoch,
     },
+    /// Another member wins the group, and hands it over: fence it then.
+    AwaitWin {
+        group: GroupId,
+        epoch: Epoch,
+    },
     Fenced {
         group: GroupId,
         epoch: Epoch,

@@ -43,8 +43,18 @@ impl Executor {
 
     pub(super) fn win(&mut self, group: GroupId, epoch: Epoch) {
         self.epoch = self.epoch.max(epoch);
+        self.shard_to_win(group).win(epoch);
+    }
+
+    /// Another member was asked to win the group for this one.
+    pub(super) fn await_win(&mut self, group: GroupId, epoch: Epoch) {
+        self.epoch = self.epoch.max(epoch);
+        self.shard_to_win(group).await_win(epoch);
+    }
+
+    fn shard_to_win(&mut self, group: GroupId) -> &mut Shard {
         let shard = group.shard().and_then(|id| self.shards.get_mut(&id));
-        shard.expect("a group is won where it is hosted").win(epoch);
+        shard.expect("a group is won where it is hosted")
     }
 
     /// Wins a group for another member.

@@ -76,6 +76,17 @@ impl Shard {
         }
     }
 
+    /// Fences the group's log for this epoch once another member, whose log is longer, has won the group and handed it
+    /// over. Standing for election meanwhile would only be in its way, and so would leading on: whoever has a longer
+    /// log is to be elected now.
+    pub fn await_win(&mut self, epoch: Epoch) {
+        self.helping = None;
+        self.winning = Some((epoch, None));
+        if self.group.role() != Role::Follower {
+            self.group.resign();
+        }
+    }
+
     /// Wins the group for another member, and hands it over.
     pub fn win_for(&mut self, epoch: Epoch, member: MemberId) {
         if self.serving.is_none() {
@@ -299,5 +310,35 @@ fn apply(store: &mut Store, revision: Revision, change: &Change) {
             let deleted = store.delete(Position { revision, sub: *sub }, key);
             assert!(deleted.is_some(), "revision {revision} deletes a key that is not there");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::{Collected, GroupConfig, GroupStart};
+
+    const EPOCH: Epoch = Epoch { term: Term(1), attempt: 0 };
+
+    fn shard() -> Shard {
+        let member = MemberId(1);
+        let config = GroupConfig { member, voters: vec![member], heartbeat_ticks: 1, election_ticks: 10, seed: 1 };
+        let id = ShardId(0);
+        Shard::new(id, Group::new(id.group(), &config, GroupStart::default()), Store::new(), Revision::EMPTY)
+    }
+
+    #[test]
+    fn a_group_that_is_handed_over_is_fenced_at_once() {
+        let mut shard = shard();
+        shard.await_win(EPOCH);
+        assert_eq!(shard.pursue(), Ok(()));
+        assert_eq!((shard.group.role(), shard.group.end().1), (Role::Follower, Index(0)), "it does not campaign");
+        shard.group.campaign();
+        shard.group.collect(1, &mut Collected::default());
+        shard.group.persisted(1);
+        assert_eq!(shard.group.role(), Role::Leader);
+        let before = shard.group.end().1;
+        assert_eq!(shard.pursue(), Ok(()));
+        assert_eq!(shard.group.end().1, Index(before.0 + 1), "the fence");
     }
 }
