@@ -41,6 +41,7 @@ pub struct Config {
     pub keepalive: Keepalive,
     pub socket: SocketOptions,
     pub checkpoint: CheckpointPolicy,
+    pub log_memory: LogMemory,
     /// `--wal-segment-bytes`: the size of one segment of the log, a multiple of 1 MiB, at least 16 MiB.
     pub wal_segment_bytes: u64,
     pub executors: Executors,
@@ -118,6 +119,15 @@ pub struct CheckpointPolicy {
     pub transactions: u64,
     /// `--checkpoint-wal-bytes`: growth of the log, at least two segments.
     pub wal_bytes: u64,
+}
+
+/// How much of the log stays in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMemory {
+    /// `--log-memory-bytes`: of each group, for members that lag. At least 64 KiB.
+    pub group_bytes: u64,
+    /// `--log-hold-bytes`: beyond that, of all groups, while a member is sent a checkpoint. At least 64 KiB.
+    pub hold_bytes: u64,
 }
 
 /// The member's executors.

@@ -37,8 +37,8 @@ mod warning;
 pub use cluster::{Bootstrap, BootstrapMember, ClusterState, InitialMember};
 pub use command::Command;
 pub use config::{
-    CheckpointPolicy, Config, Executors, Keepalive, Limits, LogFormat, LogLevel, LogOutput, Logging, MetricsDetail,
-    PingPolicy, SocketOptions, Timing,
+    CheckpointPolicy, Config, Executors, Keepalive, Limits, LogFormat, LogLevel, LogMemory, LogOutput, Logging,
+    MetricsDetail, PingPolicy, SocketOptions, Timing,
 };
 pub use cpus::CpuChoice;
 pub use error::ConfigError;

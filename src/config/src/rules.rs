@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::cluster::{ClusterState, InitialMember, parse_initial_cluster};
 use crate::config::{
-    CheckpointPolicy, Config, Executors, Keepalive, Limits, LogFormat, LogLevel, LogOutput, Logging, MetricsDetail,
-    PingPolicy, SocketOptions, Timing,
+    CheckpointPolicy, Config, Executors, Keepalive, Limits, LogFormat, LogLevel, LogMemory, LogOutput, Logging,
+    MetricsDetail, PingPolicy, SocketOptions, Timing,
 };
 use crate::cpus::CpuChoice;
 use crate::error::ConfigError;
@@ -44,6 +44,9 @@ const SHARDS_MAX: u32 = 1024;
 /// Holds every record of the log, and several requests of the largest size.
 const WAL_SEGMENT_BYTES_MIN: u64 = 16 * MIB;
 const WAL_SEGMENT_BYTES_MAX: u64 = GIB;
+/// Of one group's log in memory: less than one request's worth would send checkpoints to members that hardly lag.
+const LOG_MEMORY_BYTES_MIN: u64 = 64 << 10;
+const LOG_MEMORY_BYTES_MAX: u64 = 1 << 40;
 /// The log is cut by whole segments: a checkpoint for less than two would free nothing.
 const SEGMENTS_PER_CHECKPOINT_MIN: u64 = 2;
 const IO_MEMORY_BYTES_MIN: u64 = 64 << 10;
@@ -87,6 +90,10 @@ impl Config {
                 reuse_address: settings.boolean("socket-reuse-address"),
             },
             checkpoint: checkpoint(settings, wal_segment_bytes)?,
+            log_memory: LogMemory {
+                group_bytes: within(settings, "log-memory-bytes", LOG_MEMORY_BYTES_MIN, LOG_MEMORY_BYTES_MAX)?,
+                hold_bytes: within(settings, "log-hold-bytes", LOG_MEMORY_BYTES_MIN, LOG_MEMORY_BYTES_MAX)?,
+            },
             wal_segment_bytes,
             executors: executors(settings)?,
             shards: shards(settings)?,

@@ -163,6 +163,8 @@ fn rules_between_settings_hold() {
         (&["--max-request-bytes=0"], "is too small"),
         (&["--max-request-bytes=3145729"], "is too large; the most is 3145728"),
         (&["--wal-segment-bytes=16777217"], "is no multiple of 1048576"),
+        (&["--log-memory-bytes=1"], "is too small; the least is 65536"),
+        (&["--log-hold-bytes=0"], "is too small; the least is 65536"),
         (&["--checkpoint-wal-bytes=1"], "is smaller than 2 segments of the log; give at least 134217728"),
         (&["--grpc-keepalive-interval=-1s"], "is negative"),
         (&["--watch-progress-notify-interval=99ms"], "is too short; the least is 100ms"),

@@ -38,4 +38,16 @@ pub(super) const FLAGS: &[Flag] = &[
         "268435456",
         "How far the log grows between two checkpoints, which bounds the work of a restart.",
     ),
+    Flag::now(
+        "log-memory-bytes",
+        Kind::Unsigned,
+        "33554432",
+        "How much of each group's log stays in memory for members that lag. One that needs more is sent a checkpoint.",
+    ),
+    Flag::now(
+        "log-hold-bytes",
+        Kind::Unsigned,
+        "268435456",
+        "How much more of the logs, of all groups together, stays in memory while a member is sent a checkpoint.",
+    ),
 ];
