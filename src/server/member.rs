@@ -3,6 +3,7 @@
 use crate::metrics::{self, Registry};
 use crate::peers::{Complaints, Identity, Remote};
 use crate::rpc;
+use crate::runtime::ending::{Ending, Reason};
 use crate::runtime::executor::{self, Connections, Plan, Shared};
 use crate::runtime::listener::{self, Purpose};
 use crate::runtime::mesh;
@@ -12,15 +13,15 @@ use crate::start::directory::DataDirectory;
 use crate::start::notify::Notifier;
 use crate::start::placement::{self, Placement};
 use crate::start::probe::{Needs, probe};
-use crate::start::signals::StopRequests;
+use crate::start::signals::{Awaited, StopRequests};
 use crate::start::{logging, memory, panic};
 use campanile_config::{Bootstrap, Config, REQUEST_BYTES_MAX, Url, Warning};
 use campanile_core::clock::AtomicReign;
 use campanile_core::clock::batch::{ENTRY_BYTES_MAX, LONE_CHANGE_OVERHEAD_BYTES};
 use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
-use campanile_core::executor::{self as core, writing::SLICE_CHANGES_MAX};
-use campanile_core::response::Member;
+use campanile_core::executor::{self as core, CatchUpBounds, writing::SLICE_CHANGES_MAX};
+use campanile_core::response;
 use campanile_core::watch::StreamLimits;
 use campanile_storage::bounds::PAYLOAD_BYTES_MAX;
 use campanile_storage::directory::Marker;
@@ -32,7 +33,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 /// What ends a start. Every such error names the thing and the mend.
 type Failure = Box<dyn Error>;
@@ -73,19 +74,10 @@ pub fn run(config: &Config, warnings: &[Warning]) -> Result<(), Failure> {
         executors = placement.executors(),
         "starting a member"
     );
-    let _ = Notifier::from_environment().and_then(|notifier| notifier.status("reading the log"));
-    let inheritances = recover(config, &bootstrap, directory.path(), &placement)?;
-    let shared = Arc::new(share(config, &bootstrap, directory.path(), placement.executors())?);
-    let mut executors = Vec::new();
-    for plan in plans(config, &bootstrap, &placement, inheritances, &shared)? {
-        executors.push(executor::spawn(plan).map_err(|error| format!("cannot start an executor: {error}"))?);
-    }
-    let signal = stop.wait()?;
-    tracing::info!(signal = signal.0, "stopping");
-    let _ = Notifier::from_environment().and_then(|notifier| notifier.stopping());
-    shared.stop.store(true, Ordering::Relaxed);
-    for executor in executors {
-        executor.join().map_err(|error| format!("an executor ended badly: {error}"))?;
+    let registry = registry(config, &bootstrap, placement.executors());
+    let member = Member { config, bootstrap, directory: directory.path(), placement, registry };
+    while member.live(&mut stop)? == Reason::BeginAnew {
+        tracing::info!("beginning anew from what the disk holds");
     }
     tracing::info!("stopped");
     Ok(())
@@ -96,6 +88,53 @@ const _: () = {
     let change_bytes_max = REQUEST_BYTES_MAX as usize + LONE_CHANGE_OVERHEAD_BYTES;
     assert!(change_bytes_max <= PAYLOAD_BYTES_MAX, "the log holds any one change");
 };
+
+/// What stays through all lives of a member in this process.
+struct Member<'a> {
+    config: &'a Config,
+    bootstrap: Bootstrap,
+    directory: &'a Path,
+    placement: Placement,
+    registry: Arc<Registry>,
+}
+
+impl Member<'_> {
+    /// One life: from what the disk holds until the member stops, or has to begin anew. The only way from the disk to a
+    /// running member, after a start, a crash, and the installation of a checkpoint alike.
+    fn live(&self, stop: &mut StopRequests) -> Result<Reason, Failure> {
+        let Member { config, bootstrap, directory, placement, registry } = self;
+        let _ = Notifier::from_environment().and_then(|notifier| notifier.status("reading the log"));
+        let inheritances = recover(config, bootstrap, directory, placement)?;
+        let shared = Arc::new(share(self, Ending::new(stop.caller()?))?);
+        let mut executors = Vec::new();
+        for plan in plans(config, bootstrap, placement, inheritances, &shared)? {
+            executors.push(executor::spawn(plan).map_err(|error| format!("cannot start an executor: {error}"))?);
+        }
+        let reason = match stop.wait()? {
+            Awaited::Call => Reason::BeginAnew,
+            Awaited::Stop(signal) => {
+                tracing::info!(signal = signal.0, "stopping");
+                let _ = Notifier::from_environment().and_then(|notifier| notifier.stopping());
+                shared.ending.stop();
+                Reason::Stop
+            }
+        };
+        for executor in executors {
+            executor.join().map_err(|error| format!("an executor ended badly: {error}"))?;
+        }
+        registry.release();
+        Ok(reason)
+    }
+}
+
+fn registry(config: &Config, bootstrap: &Bootstrap, executors: usize) -> Arc<Registry> {
+    let identity = metrics::Identity {
+        member_id: bootstrap.local_id,
+        quota_bytes: config.limits.quota_bytes,
+        detail: config.metrics,
+    };
+    Registry::new(identity, executors, &rpc::METHODS)
+}
 
 /// Reads the data directory, and makes sure that it is this member's.
 fn recover(
@@ -134,7 +173,8 @@ fn io_memory_of(config: &Config) -> usize {
 }
 
 /// What all executors know.
-fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path, executors: usize) -> Result<Shared, Failure> {
+fn share(member: &Member<'_>, ending: Ending) -> Result<Shared, Failure> {
+    let Member { config, bootstrap, directory, placement, registry } = member;
     let local = MemberId(bootstrap.local_id);
     let others = bootstrap.members.iter().filter(|member| member.id != bootstrap.local_id);
     let remotes = others.map(|member| Remote { id: MemberId(member.id), urls: member.peer_urls.clone() });
@@ -151,7 +191,7 @@ fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path, executors: us
     }
     let announced: Vec<String> = config.listen_client_urls.iter().map(ToString::to_string).collect();
     Ok(Shared {
-        data_directory: directory.to_owned(),
+        data_directory: (*directory).to_owned(),
         log_options: Options { segment_bytes: config.wal_segment_bytes, nonce: nonce()? },
         io_memory_bytes: io_memory_of(config),
         spin: config.executors.spin,
@@ -162,19 +202,11 @@ fn share(config: &Config, bootstrap: &Bootstrap, directory: &Path, executors: us
         services: rpc::Settings::new(config, bootstrap),
         election_timeout: config.timing.election_timeout,
         complaints: Complaints::default(),
-        registry: Registry::new(
-            metrics::Identity {
-                member_id: bootstrap.local_id,
-                quota_bytes: config.limits.quota_bytes,
-                detail: config.metrics,
-            },
-            executors,
-            &rpc::METHODS,
-        ),
+        registry: Arc::clone(registry),
         quota_bytes: config.limits.quota_bytes.unwrap_or(0),
         seed: nonce()?,
-        stop: AtomicBool::new(false),
-        serving: AtomicUsize::new(executors),
+        serving: AtomicUsize::new(placement.executors()),
+        ending,
         listening: Box::new(move || {
             tracing::info!(urls = announced.join(","), "ready to serve client requests");
             if let Err(error) = Notifier::from_environment().and_then(|notifier| notifier.ready()) {
@@ -222,7 +254,7 @@ fn core_config(config: &Config, bootstrap: &Bootstrap, executor: u16, executors:
     let election_ticks = config.timing.election_ticks();
     let heartbeat = config.timing.heartbeat_interval;
     let request = config.timing.election_timeout * 2 + std::time::Duration::from_secs(REQUEST_SECONDS.into());
-    let member = |member: &campanile_config::BootstrapMember| Member {
+    let member = |member: &campanile_config::BootstrapMember| response::Member {
         id: MemberId(member.id),
         name: member.name.clone(),
         peer_urls: urls(&member.peer_urls),
@@ -247,6 +279,11 @@ fn core_config(config: &Config, bootstrap: &Bootstrap, executor: u16, executors:
         checkpoint: CheckpointPolicy {
             transactions: config.checkpoint.transactions,
             log_bytes: config.checkpoint.wal_bytes,
+        },
+        catch_up: CatchUpBounds {
+            group_log_bytes: usize::try_from(config.log_memory.group_bytes).unwrap_or(usize::MAX),
+            held_log_bytes: usize::try_from(config.log_memory.hold_bytes).unwrap_or(usize::MAX),
+            ..CatchUpBounds::default()
         },
         seed,
         reign: |epoch, base| Arc::new(AtomicReign::new(epoch, base)),

@@ -51,6 +51,12 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Where each group's log goes on.
+    #[must_use]
+    pub fn cuts(&self) -> BTreeMap<GroupId, Cut> {
+        self.groups.iter().map(|(&group, cut)| (group, cut.place.cut)).collect()
+    }
+
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut buffer = Vec::with_capacity(64 + self.leases.len() * LEASE_BYTES);

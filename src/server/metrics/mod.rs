@@ -96,6 +96,11 @@ impl Registry {
         })
     }
 
+    /// The executors have ended, and their threads with them: others may claim their cells, and count on.
+    pub fn release(&self) {
+        self.executors.iter().for_each(|executor| executor.claimed.store(false, Ordering::Release));
+    }
+
     /// The cells of an executor, for the thread that is that executor. Each can be claimed once.
     #[must_use]
     pub fn claim(self: &Arc<Registry>, executor: usize) -> Metrics {

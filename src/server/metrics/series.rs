@@ -36,6 +36,12 @@ pub struct Cells {
     pub wal_sync: Histogram,
     /// A checkpoint's file, from its first write until it is durable.
     pub checkpoint_write: Histogram,
+    /// Members that fell behind to which a checkpoint began to be sent.
+    pub checkpoints_sent: Counter,
+    /// Checkpoints of other members that this one installed.
+    pub checkpoints_installed: Counter,
+    /// Checkpoints of other members that could not be received or installed.
+    pub checkpoint_receive_failures: Counter,
     /// Bytes written to the log, its headers and padding left out. Etcd has it as a gauge.
     pub wal_write_bytes: Gauge,
     /// Bytes that its shards' stores take.
@@ -93,6 +99,9 @@ impl Default for Cells {
             health_failures: Counter::default(),
             wal_sync: Histogram::new(&DISK_BOUNDS),
             checkpoint_write: Histogram::new(&DISK_BOUNDS),
+            checkpoints_sent: Counter::default(),
+            checkpoints_installed: Counter::default(),
+            checkpoint_receive_failures: Counter::default(),
             wal_write_bytes: Gauge::default(),
             store_bytes: Gauge::default(),
             store_bytes_in_use: Gauge::default(),
@@ -213,6 +222,21 @@ const ROWS: &[(&str, &str, Source)] = &[
     ),
     ("etcd_network_client_grpc_sent_bytes_total", "Bytes sent to clients.", Sum(|cells| &cells.client_sent_bytes)),
     ("campanile_client_connections", "Open connections of clients.", Level(|cells| &cells.client_connections)),
+    (
+        "campanile_checkpoints_sent_total",
+        "Checkpoints that members which fell behind began to be sent.",
+        Sum(|cells| &cells.checkpoints_sent),
+    ),
+    (
+        "campanile_checkpoints_installed_total",
+        "Checkpoints of other members that this one installed.",
+        Sum(|cells| &cells.checkpoints_installed),
+    ),
+    (
+        "campanile_checkpoint_receive_failures_total",
+        "Checkpoints of other members that could not be received or installed.",
+        Sum(|cells| &cells.checkpoint_receive_failures),
+    ),
     ("campanile_groups", "Raft groups that this member takes part in.", Level(|cells| &cells.groups)),
     (
         "campanile_executor_poll_longest_seconds",

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use campanile_core::clock::batch::ENTRY_BYTES_MAX;
-use campanile_storage::bounds::PAYLOAD_BYTES_MAX;
+use campanile_core::executor::PART_BYTES;
+use campanile_storage::bounds::{PAYLOAD_BYTES_MAX, TRANSFER_BYTES_MAX};
 
 /// What follows a frame's checksum, at most. An append carries one entry at least, however large.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
@@ -58,6 +59,8 @@ const _: () = {
     // payload is less than that.
     assert!(FRAME_BYTES_MAX >= 2 * ENTRY_BYTES_MAX + FRAME_HEADROOM_BYTES, "an append of several entries fits a frame");
     assert!(FRAME_BYTES_MAX >= PAYLOAD_BYTES_MAX + FRAME_HEADROOM_BYTES, "an append of any one entry fits a frame");
+    assert!(PART_BYTES + FRAME_HEADROOM_BYTES <= FRAME_BYTES_MAX, "a part of a checkpoint fits a frame");
+    assert!(PART_BYTES <= TRANSFER_BYTES_MAX, "a part of a checkpoint is read at once");
     assert!(FRAME_BYTES_MAX <= u32::MAX as usize, "a length is an u32");
     assert!(ANSWER_PART_BYTES + FRAME_HEADROOM_BYTES <= FRAME_BYTES_MAX, "a part fits a frame");
     assert!(STATUS_TEXT_BYTES_MAX <= FRAME_HEADROOM_BYTES, "a status fits a frame");

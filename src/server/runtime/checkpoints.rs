@@ -4,15 +4,16 @@
 //! goes on, and the logs stay as long as they are needed.
 
 use super::signal::Signal;
-use campanile_core::executor::effect::FileWork;
-use campanile_storage::checkpoint::{Header, Manifest, Number, Writer, remove_older};
+use campanile_core::executor::effect::{FileWork, Input};
+use campanile_storage::checkpoint::{Header, Manifest, Number, Receiver, Writer, checkpoint_path, remove_older};
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
 use campanile_storage::ids::Revision;
 use campanile_storage::log::{Floors, LogRemains, Retired};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// What recovery found of a member's checkpoints.
 #[derive(Debug)]
@@ -26,8 +27,11 @@ pub struct Kept {
 }
 
 pub struct Checkpoints<D: Disk> {
+    directory: PathBuf,
     files: RefCell<Option<Files<D>>>,
     work: RefCell<Option<FileWork>>,
+    /// The number of the live one.
+    live: Rc<Cell<Option<Number>>>,
     wake: Signal,
 }
 
@@ -36,11 +40,21 @@ struct Files<D: Disk> {
     directory: PathBuf,
     cluster: u64,
     manifest: Manifest,
+    live: Rc<Cell<Option<Number>>>,
     /// The number of the file that is written, or was written last. None is used twice: a manifest that could not be
     /// written may still be found by the next start.
     number: Number,
     writer: Option<Writer<D>>,
+    receiving: Option<Receiving<D>>,
     retired: Vec<Retired<D>>,
+}
+
+/// A file that another member sends.
+struct Receiving<D: Disk> {
+    /// Nothing once the file is whole.
+    receiver: Option<Receiver<D>>,
+    file_bytes: u64,
+    began: Instant,
 }
 
 impl<D: Disk> Checkpoints<D> {
@@ -48,8 +62,20 @@ impl<D: Disk> Checkpoints<D> {
     pub fn new(disk: D, directory: PathBuf, cluster: u64, kept: Kept) -> Rc<Checkpoints<D>> {
         let retired = kept.retired.into_iter().map(|remains| Retired::new(disk.clone(), remains)).collect();
         let number = Number(kept.next_number.0 - 1);
-        let files = Files { disk, directory, cluster, manifest: kept.manifest, number, writer: None, retired };
-        Rc::new(Checkpoints { files: RefCell::new(Some(files)), work: RefCell::default(), wake: Signal::default() })
+        let live = Rc::new(Cell::new(kept.manifest.live.as_ref().map(|live| live.number)));
+        let files = Files {
+            disk,
+            directory: directory.clone(),
+            cluster,
+            manifest: kept.manifest,
+            live: Rc::clone(&live),
+            number,
+            writer: None,
+            receiving: None,
+            retired,
+        };
+        let (files, work, wake) = (RefCell::new(Some(files)), RefCell::default(), Signal::default());
+        Rc::new(Checkpoints { directory, files, work, live, wake })
     }
 
     /// Takes the next step of work.
@@ -59,43 +85,102 @@ impl<D: Disk> Checkpoints<D> {
         self.wake.set();
     }
 
-    /// Does what comes, for ever. `done` is told whether each step succeeded.
-    pub async fn run(self: Rc<Self>, done: impl Fn(bool)) {
+    /// Where the live one lies.
+    #[must_use]
+    pub fn live_path(&self) -> Option<PathBuf> {
+        self.live.get().map(|number| checkpoint_path(&self.directory, number))
+    }
+
+    /// Does what comes, for ever. `done` is told how each step ended.
+    pub async fn run(self: Rc<Self>, done: impl Fn(Input)) {
         let mut files = self.files.take().expect("the checkpoints are looked after once");
         loop {
             self.wake.wait().await;
             let Some(work) = self.work.take() else { continue };
-            let result = files.perform(work).await;
-            if let Err(error) = &result {
-                tracing::warn!(%error, "cannot write a checkpoint; the logs grow on until one succeeds");
-                files.abandon().await;
-            }
-            done(result.is_ok());
+            let is_last_part = matches!(work, FileWork::FinishReceiving);
+            done(match files.perform(work).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    files.complain(&error);
+                    files.abandon().await;
+                    if is_last_part { Input::CheckpointReceived(None) } else { Input::CheckpointStep { done: false } }
+                }
+            });
         }
     }
 }
 
 impl<D: Disk> Files<D> {
-    async fn perform(&mut self, work: FileWork) -> Result<(), Error> {
+    async fn perform(&mut self, work: FileWork) -> Result<Input, Error> {
         match work {
             FileWork::Begin { revision, shards, meta } => {
-                self.number = Number(self.number.0 + 1);
+                self.begin_number().await;
                 let header = Header { cluster: self.cluster, revision, shards };
                 let writer = Writer::begin(self.disk.clone(), &self.directory, self.number, header, &meta).await?;
                 self.writer = Some(writer);
-                Ok(())
             }
             FileWork::Write(chunk) => {
                 let writer = self.writer.as_mut().expect("a file was begun");
-                writer.write_chunk(&chunk).await
+                writer.write_chunk(&chunk).await?;
             }
             FileWork::Finish => {
                 let writer = self.writer.take().expect("a file was begun");
                 let bytes = writer.finish().await?;
                 tracing::debug!(number = %self.number, bytes, "a checkpoint is durable");
-                Ok(())
             }
-            FileWork::MakeLive { revision, groups } => self.make_live(revision, groups).await,
+            FileWork::MakeLive { revision, groups } => self.make_live(revision, groups).await?,
+            FileWork::Receive { file_bytes, offset, bytes } => self.receive(file_bytes, offset, &bytes).await?,
+            FileWork::FinishReceiving => return self.finish_receiving().await,
+            FileWork::Install { revision, groups } => self.install(revision, groups).await?,
+        }
+        Ok(Input::CheckpointStep { done: true })
+    }
+
+    /// Takes the next number, and removes what is left of a file that was given up.
+    async fn begin_number(&mut self) {
+        self.abandon().await;
+        self.number = Number(self.number.0 + 1);
+    }
+
+    async fn receive(&mut self, file_bytes: u64, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        if offset == 0 {
+            self.begin_number().await;
+            let receiver = Receiver::begin(self.disk.clone(), &self.directory, self.number, file_bytes).await?;
+            self.receiving = Some(Receiving { receiver: Some(receiver), file_bytes, began: Instant::now() });
+        }
+        let receiver = self.receiving.as_mut().and_then(|receiving| receiving.receiver.as_mut());
+        receiver.expect("a file was begun").write(offset, bytes).await
+    }
+
+    async fn finish_receiving(&mut self) -> Result<Input, Error> {
+        let receiver = self.receiving.as_mut().and_then(|receiving| receiving.receiver.take());
+        let (header, meta) = receiver.expect("a file was begun").finish().await?;
+        if header.cluster != self.cluster {
+            let what = format!("it is a checkpoint of cluster {:x}, not of cluster {:x}", header.cluster, self.cluster);
+            return Err(Error::Foreign { path: checkpoint_path(&self.directory, self.number), what });
+        }
+        Ok(Input::CheckpointReceived(Some((header, meta))))
+    }
+
+    /// The member begins anew after this: what became superfluous is removed by the recovery. So is the file if this
+    /// fails: only the recovery knows which manifest there is then.
+    async fn install(&mut self, revision: Revision, groups: Floors) -> Result<(), Error> {
+        let received = self.receiving.take();
+        let manifest = self.manifest.install(self.number, revision, groups);
+        manifest.write(&self.disk, &self.directory).await?;
+        self.manifest = manifest;
+        if let Some(Receiving { file_bytes, began, .. }) = received {
+            let seconds = began.elapsed().as_secs_f64();
+            tracing::info!(%revision, bytes = file_bytes, seconds, "installed the checkpoint that another member sent");
+        }
+        Ok(())
+    }
+
+    fn complain(&self, error: &Error) {
+        if self.receiving.is_some() {
+            tracing::warn!(%error, "cannot take the checkpoint that another member sends; it is asked for again later");
+        } else {
+            tracing::warn!(%error, "cannot write a checkpoint; the logs grow on until one succeeds");
         }
     }
 
@@ -103,6 +188,7 @@ impl<D: Disk> Files<D> {
         let manifest = self.manifest.advance(self.number, revision, groups);
         manifest.write(&self.disk, &self.directory).await?;
         self.manifest = manifest;
+        self.live.set(Some(self.number));
         if let Err(error) = self.remove_superfluous().await {
             tracing::warn!(%error, "cannot remove what a checkpoint made superfluous");
         }
@@ -122,11 +208,25 @@ impl<D: Disk> Files<D> {
         Ok(())
     }
 
+    /// Removes what there is of a file that will not be finished, or was received and is of no use.
     async fn abandon(&mut self) {
-        if let Some(writer) = self.writer.take()
-            && let Err(error) = writer.abandon().await
-        {
+        let mut removed = Ok(());
+        if let Some(writer) = self.writer.take() {
+            removed = writer.abandon().await;
+        }
+        if let Some(Receiving { receiver, .. }) = self.receiving.take() {
+            removed = match receiver {
+                Some(receiver) => receiver.abandon().await,
+                None => self.remove_received().await,
+            };
+        }
+        if let Err(error) = removed {
             tracing::warn!(%error, "cannot remove an unfinished checkpoint; the next start does");
         }
+    }
+
+    async fn remove_received(&self) -> Result<(), Error> {
+        let path = checkpoint_path(&self.directory, self.number);
+        if self.disk.exists(&path).await? { self.disk.remove(&path).await } else { Ok(()) }
     }
 }

@@ -6,7 +6,9 @@
 use super::checkpoints::Checkpoints;
 use super::journal::Journal;
 use super::mesh::Mesh;
+use super::offers::{Offers, Wanted};
 use super::signal::Signal;
+use super::tasks::Tasks;
 use super::time::Clock;
 use crate::metrics::{Metrics, Registry};
 use crate::peers::Peers;
@@ -23,7 +25,7 @@ use campanile_storage::ids::{MemberId, Term};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +47,9 @@ pub struct Driver {
     peers: Rc<Peers>,
     journal: Rc<Journal<UringDisk>>,
     /// On the control executor.
-    checkpoints: Option<Rc<Checkpoints<UringDisk>>>,
+    files: Option<Files>,
+    begin_anew: Box<dyn Fn()>,
+    tasks: Tasks,
     answers: RefCell<Slab<Answer>>,
     streams: RefCell<FxHashMap<StreamId, Rc<dyn Fn()>>>,
     next_stream: Cell<u64>,
@@ -53,10 +57,18 @@ pub struct Driver {
     effects: RefCell<Vec<Effect>>,
     /// Who leads the control group, as of the last round.
     leader: Cell<Option<MemberId>>,
-    services: OnceCell<Rc<Services>>,
+    /// Whoever accepts connections owns them: they know this driver, and would keep it for ever.
+    services: OnceCell<Weak<Services>>,
     registry: Arc<Registry>,
     metrics: Rc<Metrics>,
     quota_bytes: u64,
+}
+
+/// Checkpoints, and what of them is offered to other members.
+#[derive(Clone)]
+pub struct Files {
+    pub checkpoints: Rc<Checkpoints<UringDisk>>,
+    pub offers: Rc<Offers<UringDisk>>,
 }
 
 /// What a driver is made of beside the core.
@@ -64,7 +76,10 @@ pub struct Parts {
     pub clock: Clock,
     pub peers: Rc<Peers>,
     pub journal: Rc<Journal<UringDisk>>,
-    pub checkpoints: Option<Rc<Checkpoints<UringDisk>>>,
+    pub files: Option<Files>,
+    /// Called when the member is to begin anew.
+    pub begin_anew: Box<dyn Fn()>,
+    pub tasks: Tasks,
     pub registry: Arc<Registry>,
     pub metrics: Rc<Metrics>,
     pub quota_bytes: u64,
@@ -73,14 +88,16 @@ pub struct Parts {
 impl Driver {
     #[must_use]
     pub fn new(core: Executor, parts: Parts) -> Rc<Driver> {
-        let Parts { clock, peers, journal, checkpoints, registry, metrics, quota_bytes } = parts;
+        let Parts { clock, peers, journal, files, begin_anew, tasks, registry, metrics, quota_bytes } = parts;
         Rc::new(Driver {
             core: RefCell::new(core),
             clock,
             mesh: OnceCell::new(),
             peers,
             journal,
-            checkpoints,
+            files,
+            begin_anew,
+            tasks,
             answers: RefCell::default(),
             streams: RefCell::default(),
             next_stream: Cell::new(0),
@@ -100,13 +117,24 @@ impl Driver {
     }
 
     /// The services that ask this driver, and are told of what it sees.
-    pub fn serve(&self, services: Rc<Services>) {
-        assert!(self.services.set(services).is_ok(), "an executor has one set of services");
+    pub fn serve(&self, services: &Rc<Services>) {
+        assert!(self.services.set(Rc::downgrade(services)).is_ok(), "an executor has one set of services");
     }
 
     #[must_use]
-    pub fn services(&self) -> &Rc<Services> {
-        self.services.get().expect("connections are accepted only when there are services")
+    pub fn services(&self) -> Rc<Services> {
+        let services = self.services.get().and_then(Weak::upgrade);
+        services.expect("there are services from before the first round until after the last")
+    }
+
+    /// Lets go of everybody who waits here; nobody is answered any more.
+    pub fn forget_clients(&self) {
+        let (answers, streams) = (self.answers.take(), self.streams.take());
+        drop((answers, streams));
+    }
+
+    fn files(&self) -> &Files {
+        self.files.as_ref().expect("the control executor looks after checkpoints")
     }
 
     #[must_use]
@@ -190,7 +218,7 @@ impl Driver {
     ///
     /// # Errors
     /// If the log holds what its format does not; the member must stop.
-    pub async fn run(&self) -> Result<(), campanile_core::codec::Malformed> {
+    pub async fn run(self: Rc<Self>) -> Result<(), campanile_core::codec::Malformed> {
         loop {
             self.round.wait().await;
             let begin = Instant::now();
@@ -215,15 +243,22 @@ impl Driver {
         }
     }
 
-    fn perform(&self, effect: Effect) {
+    fn perform(self: &Rc<Self>, effect: Effect) {
         match effect {
             Effect::Persist { batch, appends } => self.journal.write(batch, appends),
-            Effect::Checkpoint(work) => {
-                let checkpoints = self.checkpoints.as_ref().expect("the control executor writes checkpoints");
-                checkpoints.work(work);
-            }
+            Effect::Checkpoint(work) => self.files().checkpoints.work(work),
             Effect::CutLog(cuts) => self.input(Input::LogCut(self.journal.cut(&cuts))),
+            Effect::ReplaceLog(replacements) => self.input(Input::LogCut(self.journal.replace(&replacements))),
             Effect::ReleaseLog(floors) => self.journal.release(floors),
+            Effect::BeginOffer => {
+                let live = self.files().checkpoints.live_path();
+                self.files().offers.begin(live.expect("a checkpoint is offered when it is live"));
+            }
+            Effect::ReadOffer { to, offer, offset, bytes_max } => {
+                self.read_offer(Wanted { to, offer, offset, bytes_max });
+            }
+            Effect::EndOffer => self.files().offers.end(),
+            Effect::BeginAnew => (self.begin_anew)(),
             Effect::Tell { to, message } => self.mesh().tell(to, message),
             Effect::Send { to, message } => self.peers.send(to, &message),
             Effect::Respond { ticket, result } => self.answer(ticket, Answered::Response(result)),
@@ -236,6 +271,11 @@ impl Driver {
             }
             Effect::Report(event) => self.report(&event),
         }
+    }
+
+    fn read_offer(self: &Rc<Self>, wanted: Wanted) {
+        let (driver, offers) = (Rc::clone(self), Rc::clone(&self.files().offers));
+        self.tasks.spawn(async move { driver.input(offers.read(wanted).await) });
     }
 
     fn answer(&self, ticket: Ticket, answered: Answered) {
@@ -255,6 +295,21 @@ impl Driver {
             Event::Shards(shards) => tracing::info!(shards, "the cluster's number of shards is known"),
             Event::Checkpoint { revision } => tracing::info!(%revision, "a checkpoint is live"),
             Event::CheckpointFailed => tracing::warn!("a checkpoint failed; it is tried again later"),
+            Event::Sending { to, revision } => {
+                let remote_peer_id = format_args!("{:x}", to.0);
+                tracing::info!(%remote_peer_id, %revision, "a member fell behind the log; sending it a checkpoint");
+                self.metrics.checkpoints_sent.increment();
+            }
+            Event::Receiving { from, file_bytes } => {
+                let remote_peer_id = format_args!("{:x}", from.0);
+                tracing::info!(%remote_peer_id, bytes = file_bytes, "fell behind the log; receiving a checkpoint");
+            }
+            Event::ReceivingFailed => self.metrics.checkpoint_receive_failures.increment(),
+            Event::Installed { .. } => self.metrics.checkpoints_installed.increment(),
+            Event::NotInstalled => {
+                self.metrics.checkpoint_receive_failures.increment();
+                tracing::warn!("the checkpoint that was received is not live; the member begins anew without it");
+            }
         }
     }
 

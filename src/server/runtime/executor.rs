@@ -1,30 +1,33 @@
 //! One executor: a pinned thread that puts core, log, messages and sockets together, serves, and takes them down again.
 
 use super::checkpoints::Checkpoints;
-use super::driver::{Driver, Parts};
+use super::driver::{Driver, Files, Parts};
+use super::ending::{Ending, Reason};
+use super::front::Front;
 use super::journal::{Durable, Journal};
-use super::listener::{Dealer, Dealing, Hand, Purpose};
+use super::listener::{Dealer, Hand, Purpose};
 use super::mesh::{Ends, Mesh};
+use super::offers::Offers;
 use super::recovery::Inheritance;
-use super::sockets::{Socket, Timers};
+use super::sockets::Timers;
+use super::tasks::Tasks;
 use super::time::Clock;
 use crate::metrics::{Metrics, Registry};
-use crate::peers::{self, Acceptor, Complaints, Identity, Peers, Remote, serve_peer};
+use crate::peers::{self, Acceptor, Complaints, Identity, Peers, Remote};
 use crate::rpc::{Services, Settings};
 use crate::start::logging;
 use campanile_core::executor::effect::Input;
 use campanile_core::executor::{Config, Executor, Start};
-use campanile_rpc::{Environment, Limits, Meter, Peer, Shutdown, serve_connection};
+use campanile_rpc::{Environment, Limits, Meter, Shutdown};
 use campanile_storage::disk::uring::UringDisk;
 use campanile_storage::log::{Log, Options};
-use glommio::net::TcpStream;
 use glommio::{LocalExecutorBuilder, Placement};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 /// Everything that one executor is made of; it travels to the executor's thread.
@@ -65,18 +68,18 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     pub quota_bytes: u64,
     pub seed: u64,
-    /// Set when the member is to stop.
-    pub stop: AtomicBool,
     /// Executors whose connections have not ended yet. As long as there is one, all work on: its requests may be theirs.
     pub serving: AtomicUsize,
+    /// When the executors are to end, and why.
+    pub ending: Ending,
     /// Called once, when the member listens.
     pub listening: Box<dyn Fn() + Send + Sync>,
 }
 
-/// How long connections get to end by themselves when the member stops.
-const DRAIN: Duration = Duration::from_secs(5);
-/// How often a draining executor looks whether its connections have ended.
-const DRAIN_LOOK: Duration = Duration::from_millis(10);
+/// How often an executor looks whether it is to end, at least.
+const ENDING_LOOK: Duration = Duration::from_millis(100);
+/// What is closed when an executor ends gets a moment to be closed by the kernel.
+const CLOSING: Duration = Duration::from_millis(10);
 
 /// Starts an executor's thread. It ends when the member stops.
 ///
@@ -96,55 +99,93 @@ pub fn spawn(plan: Plan) -> Result<glommio::ExecutorJoinHandle<()>, glommio::Glo
 async fn run(plan: Plan) {
     let Plan { core, inheritance, start, ends, connections, shared, clock, .. } = plan;
     let executor = core.executor;
-    let stop = |what: &str, error: &dyn std::fmt::Display| -> ! {
-        logging::fatal(&format!("executor {executor}: {what}: {error}"));
-        std::process::exit(1);
-    };
-    let disk = match UringDisk::new(&shared.data_directory).await {
-        Ok(disk) => disk,
-        Err(error) => stop("cannot use the data directory", &error),
-    };
-    let checkpoints = inheritance
-        .kept
-        .map(|kept| Checkpoints::new(disk, shared.data_directory.clone(), shared.identity.cluster_id, kept));
-    let log = match Log::open(disk, inheritance.log, shared.log_options).await {
-        Ok(log) => Rc::new(log),
-        Err(error) => stop("cannot open the log", &error),
-    };
-    let journal = Journal::new(Rc::clone(&log), inheritance.cursors);
+    let Storage { log, journal, files } = Storage::open(inheritance, &shared, executor).await;
     let metrics = Rc::new(shared.registry.claim(usize::from(executor)));
     let peers = Peers::new(shared.identity, shared.remotes.clone(), &peer_options(&shared, executor, &metrics));
-    let core = Executor::new(core, start, clock.now());
-    let driver = Driver::new(
-        core,
-        Parts {
-            clock,
-            peers,
-            journal: Rc::clone(&journal),
-            checkpoints: checkpoints.clone(),
-            registry: Arc::clone(&shared.registry),
-            metrics: Rc::clone(&metrics),
-            quota_bytes: shared.quota_bytes,
+    let tasks = Tasks::default();
+    let parts = Parts {
+        clock,
+        peers,
+        journal: Rc::clone(&journal),
+        files: files.clone(),
+        begin_anew: {
+            let shared = Arc::clone(&shared);
+            Box::new(move || shared.ending.begin_anew())
         },
-    );
+        tasks: tasks.clone(),
+        registry: Arc::clone(&shared.registry),
+        metrics: Rc::clone(&metrics),
+        quota_bytes: shared.quota_bytes,
+    };
+    let driver = Driver::new(Executor::new(core, start, clock.now()), parts);
     let services = Services::new(Rc::clone(&driver) as Rc<dyn crate::rpc::Executor>, &shared.services);
-    driver.serve(Rc::clone(&services));
+    driver.serve(&services);
     let mesh = {
         let driver = Rc::clone(&driver);
-        Mesh::join(ends, move |from, message| driver.input(Input::Message { from, message })).await
+        Mesh::join(ends, &tasks, move |from, message| driver.input(Input::Message { from, message })).await
     };
     driver.join(mesh);
 
-    spawn_rounds(&driver, executor);
-    spawn_journal(&driver, &journal, executor);
-    if let Some(checkpoints) = checkpoints {
-        spawn_checkpoints(&driver, checkpoints);
+    spawn_rounds(&tasks, &driver, executor);
+    spawn_journal(&tasks, &driver, &journal, executor);
+    if let Some(Files { checkpoints, .. }) = files {
+        let driver = Rc::clone(&driver);
+        tasks.spawn(checkpoints.run(move |done| driver.input(done)));
     }
-    spawn_maintenance(&log, executor);
-    spawn_ticks(&driver, &shared);
+    spawn_maintenance(&tasks, &log, executor);
+    spawn_ticks(&tasks, &driver, &shared);
     driver.tick();
 
-    let front = Front {
+    let front = front(services, Rc::clone(&driver), metrics, tasks.clone(), &shared);
+    let dealing = front.accept(connections, &shared).await;
+    let reason = ended(&shared).await;
+    if let Some(dealing) = dealing {
+        dealing.end();
+    }
+    front.drain(reason, &shared.serving).await;
+    tasks.end().await;
+    driver.forget_clients();
+    drop(front);
+    if Rc::strong_count(&driver) > 1 {
+        tracing::warn!(executor, "something holds on to an executor that has ended; its memory is not given back");
+    }
+    drop((driver, journal, log));
+    glommio::timer::sleep(CLOSING).await;
+}
+
+/// What an executor keeps on the disk.
+struct Storage {
+    log: Rc<Log<UringDisk>>,
+    journal: Rc<Journal<UringDisk>>,
+    files: Option<Files>,
+}
+
+impl Storage {
+    /// Goes on where recovery ended. A member that cannot has to stop.
+    async fn open(inheritance: Inheritance, shared: &Shared, executor: u16) -> Storage {
+        let stop = |what: &str, error: &dyn std::fmt::Display| -> ! {
+            logging::fatal(&format!("executor {executor}: {what}: {error}"));
+            std::process::exit(1);
+        };
+        let disk = match UringDisk::new(&shared.data_directory).await {
+            Ok(disk) => disk,
+            Err(error) => stop("cannot use the data directory", &error),
+        };
+        let files = inheritance.kept.map(|kept| Files {
+            checkpoints: Checkpoints::new(disk, shared.data_directory.clone(), shared.identity.cluster_id, kept),
+            offers: Rc::new(Offers::new(disk)),
+        });
+        let log = match Log::open(disk, inheritance.log, shared.log_options).await {
+            Ok(log) => Rc::new(log),
+            Err(error) => stop("cannot open the log", &error),
+        };
+        let journal = Journal::new(Rc::clone(&log), inheritance.cursors);
+        Storage { log, journal, files }
+    }
+}
+
+fn front(services: Rc<Services>, driver: Rc<Driver>, metrics: Rc<Metrics>, tasks: Tasks, shared: &Shared) -> Front {
+    Front {
         environment: Environment {
             handler: services,
             timer: Rc::new(Timers),
@@ -161,15 +202,18 @@ async fn run(plan: Plan) {
         }),
         metrics,
         open: Rc::new(Cell::new(0)),
-    };
-    let dealing = front.accept(connections, &shared).await;
-    while !shared.stop.load(Ordering::Relaxed) {
-        glommio::timer::sleep(shared.heartbeat_interval).await;
+        tasks,
     }
-    if let Some(dealing) = dealing {
-        dealing.end();
+}
+
+/// Waits until the executor is to end.
+async fn ended(shared: &Shared) -> Reason {
+    loop {
+        if let Some(reason) = shared.ending.reason() {
+            return reason;
+        }
+        glommio::timer::sleep(shared.heartbeat_interval.min(ENDING_LOOK)).await;
     }
-    front.drain(&shared.serving).await;
 }
 
 fn peer_options(shared: &Shared, executor: u16, metrics: &Rc<Metrics>) -> peers::Options {
@@ -184,21 +228,20 @@ fn peer_options(shared: &Shared, executor: u16, metrics: &Rc<Metrics>) -> peers:
 }
 
 /// Takes what the core wants done, round after round.
-fn spawn_rounds(driver: &Rc<Driver>, executor: u16) {
+fn spawn_rounds(tasks: &Tasks, driver: &Rc<Driver>, executor: u16) {
     let driver = Rc::clone(driver);
-    glommio::spawn_local(async move {
+    tasks.spawn(async move {
         if let Err(error) = driver.run().await {
             logging::fatal(&format!("executor {executor}: the log is damaged: {error}"));
             std::process::exit(1);
         }
-    })
-    .detach();
+    });
 }
 
-fn spawn_journal(driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor: u16) {
-    glommio::spawn_local(Rc::clone(journal).run_release()).detach();
+fn spawn_journal(tasks: &Tasks, driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor: u16) {
+    tasks.spawn(Rc::clone(journal).run_release());
     let (driver, journal) = (Rc::clone(driver), Rc::clone(journal));
-    glommio::spawn_local(async move {
+    tasks.spawn(async move {
         let durable = |durable: Durable| {
             let metrics = Driver::metrics(&driver);
             metrics.wal_sync.observe(durable.took);
@@ -212,38 +255,30 @@ fn spawn_journal(driver: &Rc<Driver>, journal: &Rc<Journal<UringDisk>>, executor
             ));
             std::process::exit(1);
         }
-    })
-    .detach();
-}
-
-/// Writes checkpoints as the core says.
-fn spawn_checkpoints(driver: &Rc<Driver>, checkpoints: Rc<Checkpoints<UringDisk>>) {
-    let driver = Rc::clone(driver);
-    glommio::spawn_local(checkpoints.run(move |done| driver.input(Input::CheckpointStep { done }))).detach();
+    });
 }
 
 /// Zeroes the log's next segment ahead of time. Failing to is no harm yet: the log says so when it needs one.
-fn spawn_maintenance(log: &Rc<Log<UringDisk>>, executor: u16) {
+fn spawn_maintenance(tasks: &Tasks, log: &Rc<Log<UringDisk>>, executor: u16) {
     let log = Rc::clone(log);
-    glommio::spawn_local(async move {
+    tasks.spawn(async move {
         loop {
             if let Err(error) = log.maintain().await {
                 tracing::warn!(executor, %error, "cannot prepare the log's next segment");
             }
             glommio::timer::sleep(MAINTENANCE_INTERVAL).await;
         }
-    })
-    .detach();
+    });
 }
 
 /// How often the log is looked after.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
 
-fn spawn_ticks(driver: &Rc<Driver>, shared: &Shared) {
+fn spawn_ticks(tasks: &Tasks, driver: &Rc<Driver>, shared: &Shared) {
     let driver = Rc::clone(driver);
     let interval = shared.heartbeat_interval;
     let patience = shared.election_timeout * LEADERLESS_ELECTIONS_MAX;
-    glommio::spawn_local(async move {
+    tasks.spawn(async move {
         let mut leaderless = Duration::ZERO;
         loop {
             glommio::timer::sleep(interval).await;
@@ -253,86 +288,8 @@ fn spawn_ticks(driver: &Rc<Driver>, shared: &Shared) {
                 driver.services().leader_lost();
             }
         }
-    })
-    .detach();
+    });
 }
 
 /// Election timeouts without a leader after which streams that require one are ended, as in etcd.
 const LEADERLESS_ELECTIONS_MAX: u32 = 3;
-
-/// The connections of one executor.
-struct Front {
-    environment: Environment<Services>,
-    acceptor: Rc<Acceptor>,
-    metrics: Rc<Metrics>,
-    open: Rc<Cell<usize>>,
-}
-
-impl Front {
-    /// Begins to serve: listens and deals out, or takes what is dealt.
-    async fn accept(&self, connections: Connections, shared: &Arc<Shared>) -> Option<Rc<Dealing>> {
-        let serve = self.server();
-        match connections {
-            Connections::Take(hand) => {
-                glommio::spawn_local(async move { hand.take(serve).await }).detach();
-                None
-            }
-            Connections::Deal { dealer, addresses } => {
-                let dealing = Dealing::new(dealer, serve).await;
-                for (address, purpose) in addresses {
-                    if let Err(error) = dealing.listen(address, purpose) {
-                        logging::fatal(&format!("cannot listen on {address}: {error}"));
-                        std::process::exit(1);
-                    }
-                }
-                (shared.listening)();
-                Some(dealing)
-            }
-        }
-    }
-
-    /// Serves one connection in a task of its own.
-    fn server(&self) -> impl Fn(Purpose, TcpStream) + 'static {
-        let (environment, acceptor) = (self.environment.clone(), Rc::clone(&self.acceptor));
-        let (open, metrics) = (Rc::clone(&self.open), Rc::clone(&self.metrics));
-        move |purpose, stream| {
-            let environment = environment.clone();
-            let (acceptor, open, metrics) = (Rc::clone(&acceptor), Rc::clone(&open), Rc::clone(&metrics));
-            open.set(open.get() + 1);
-            glommio::spawn_local(async move {
-                let address = stream.peer_addr().map_or_else(|_| "gone".into(), |address| address.to_string());
-                let _ = stream.set_nodelay(true);
-                match purpose {
-                    Purpose::Client => {
-                        let peer = Peer { address: address.clone() };
-                        metrics.client_connections.add(1);
-                        if let Err(error) = serve_connection(Socket(stream), peer, environment).await {
-                            tracing::debug!(client = address, %error, "a connection ended");
-                        }
-                        metrics.client_connections.add(-1);
-                    }
-                    Purpose::Peer => serve_peer(stream, acceptor).await,
-                }
-                open.set(open.get() - 1);
-            })
-            .detach();
-        }
-    }
-
-    /// Tells the clients to go, and waits for a while until they have, those of the other executors too.
-    async fn drain(&self, serving: &AtomicUsize) {
-        self.environment.shutdown.begin();
-        let deadline = std::time::Instant::now() + DRAIN;
-        let mut is_serving = true;
-        while std::time::Instant::now() < deadline {
-            if is_serving && self.open.get() == 0 {
-                is_serving = false;
-                serving.fetch_sub(1, Ordering::Relaxed);
-            }
-            if !is_serving && serving.load(Ordering::Relaxed) == 0 {
-                break;
-            }
-            glommio::timer::sleep(DRAIN_LOOK).await;
-        }
-    }
-}

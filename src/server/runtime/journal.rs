@@ -6,6 +6,7 @@
 use super::signal::Signal;
 use bytes::Bytes;
 use campanile_core::clock::batch::ENTRY_BYTES_MAX;
+use campanile_core::executor::effect::Replacement;
 use campanile_storage::bounds::{PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX};
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
@@ -107,6 +108,21 @@ impl<D: Disk> Journal<D> {
             (group, self.log.cut(group, cut))
         };
         cuts.iter().map(state).collect()
+    }
+
+    /// Where these groups begin once an installed checkpoint stands for everything up to these cuts. Nothing is written
+    /// to them after this question.
+    #[must_use]
+    pub fn replace(&self, replacements: &[(GroupId, Cut, Replacement)]) -> Floors {
+        let state = |&(group, cut, replacement): &(GroupId, Cut, Replacement)| {
+            self.adopt_if_new(group);
+            let state = match replacement {
+                Replacement::Keep => self.log.cut(group, cut),
+                Replacement::Reset(hard_state) => self.log.reset(group, cut, hard_state),
+            };
+            (group, state)
+        };
+        replacements.iter().map(state).collect()
     }
 
     /// The manifest says where the groups begin: what lies before may go.

@@ -4,6 +4,7 @@
 //! side; what the executors say to each other is bounded by the requests and log entries under way.
 
 use super::signal::Signal;
+use super::tasks::Tasks;
 use campanile_core::executor::effect::ExecutorId;
 use campanile_core::executor::message::Message;
 use glommio::channels::shared_channel::{ConnectedSender, SharedReceiver, SharedSender, new_bounded};
@@ -55,17 +56,16 @@ pub struct Mesh {
 
 impl Mesh {
     /// Joins the channels, and hands every message that comes to `take`.
-    pub async fn join(ends: Ends, take: impl Fn(ExecutorId, Message) + Clone + 'static) -> Mesh {
+    pub async fn join(ends: Ends, tasks: &Tasks, take: impl Fn(ExecutorId, Message) + Clone + 'static) -> Mesh {
         // Both ends wait for each other, so receivers are served before any sender is waited for.
         for (from, receiver) in ends.receivers {
             let take = take.clone();
-            glommio::spawn_local(async move {
+            tasks.spawn(async move {
                 let receiver = receiver.connect().await;
                 while let Some(batch) = receiver.recv().await {
                     batch.into_iter().for_each(|message| take(from, message));
                 }
-            })
-            .detach();
+            });
         }
         let mut lanes = Vec::new();
         for (to, sender) in ends.senders {
@@ -78,7 +78,7 @@ impl Mesh {
                 sender,
                 wake: Signal::default(),
             });
-            glommio::spawn_local(Rc::clone(&lane).send_held_back()).detach();
+            tasks.spawn(Rc::clone(&lane).send_held_back());
             lanes.push(lane);
         }
         Mesh { lanes }

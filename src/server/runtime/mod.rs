@@ -11,8 +11,11 @@
 //! | `gauges`, `tallies` | what is looked up once a tick, and counted with each answer |
 //! | `journal` | makes batches durable |
 //! | `checkpoints` | the files of checkpoints, and the manifest |
+//! | `offers` | the checkpoint that other members are sent |
 //! | `mesh` | messages between executors |
 //! | `executor` | one thread: puts the parts together, and takes them down |
+//! | `front` | its connections |
+//! | `tasks`, `ending` | what ends with it; why it ends |
 //! | `recovery` | what the disk holds, as the core's start |
 //! | `sockets`, `listener` | connections, spread over the executors |
 //! | `signal` | wakes one task of the same executor |
@@ -20,15 +23,19 @@
 
 pub mod checkpoints;
 pub mod driver;
+pub mod ending;
 pub mod executor;
+mod front;
 mod gauges;
 mod incoming;
 pub mod journal;
 pub mod listener;
 pub mod mesh;
+mod offers;
 pub mod recovery;
 mod serving;
 pub mod signal;
 pub mod sockets;
 mod tallies;
+mod tasks;
 pub mod time;

@@ -1,10 +1,10 @@
-//! When to stop: at SIGTERM, SIGINT and SIGQUIT.
+//! When to stop: at SIGTERM, SIGINT and SIGQUIT; and the call by which another thread wakes the one that waits for them.
 //!
 //! A signal arrives as a byte in a socket pair, which a thread can block on and an executor can poll. A second signal ends
 //! the process at once, with the exit status that shells give a killed process: whoever sends it does not want to wait.
 //! Never decides how to stop.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -21,11 +21,31 @@ const SHELL_STATUS_BASE: i32 = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopSignal(pub &'static str);
 
+/// What ends the wait of the first thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    Stop(StopSignal),
+    /// Another thread called.
+    Call,
+}
+
 /// Where requests to stop arrive. There is one in a process.
 #[derive(Debug)]
 pub struct StopRequests {
     reader: UnixStream,
+    writer: UnixStream,
     signal: Arc<AtomicUsize>,
+}
+
+/// Ends the wait from another thread.
+#[derive(Debug)]
+pub struct Caller(UnixStream);
+
+impl Caller {
+    pub fn call(&self) {
+        // The socket takes far more bytes than there are calls; and the first thread, which reads them, never ends before.
+        let _ = (&self.0).write_all(&[0]);
+    }
 }
 
 impl StopRequests {
@@ -46,25 +66,34 @@ impl StopRequests {
             signal_hook::flag::register_usize(number, Arc::clone(&signal), value)?;
             signal_hook::low_level::pipe::register(number, writer.try_clone()?)?;
         }
-        Ok(StopRequests { reader, signal })
+        Ok(StopRequests { reader, writer, signal })
     }
 
-    /// Blocks this thread until the member is to stop.
+    /// For a thread that has something to say to the one that waits.
+    ///
+    /// # Errors
+    /// If the kernel refuses another descriptor.
+    pub fn caller(&self) -> io::Result<Caller> {
+        self.writer.try_clone().map(Caller)
+    }
+
+    /// Blocks this thread until the member is to stop, or another thread calls.
     ///
     /// # Errors
     /// If the kernel refuses to read; that is a bug.
-    pub fn wait(&mut self) -> io::Result<StopSignal> {
+    pub fn wait(&mut self) -> io::Result<Awaited> {
         self.reader.read_exact(&mut [0])?;
         Ok(self.cause())
     }
 
-    /// Why, once a byte has arrived.
-    fn cause(&self) -> StopSignal {
+    /// Why, once a byte has arrived. A signal comes first: it does not go away.
+    fn cause(&self) -> Awaited {
         match i32::try_from(self.signal.load(Ordering::SeqCst)) {
-            Ok(SIGTERM) => StopSignal("SIGTERM"),
-            Ok(SIGINT) => StopSignal("SIGINT"),
-            Ok(SIGQUIT) => StopSignal("SIGQUIT"),
-            number => unreachable!("a byte comes with one of the signals, not with {number:?}"),
+            Ok(0) => Awaited::Call,
+            Ok(SIGTERM) => Awaited::Stop(StopSignal("SIGTERM")),
+            Ok(SIGINT) => Awaited::Stop(StopSignal("SIGINT")),
+            Ok(SIGQUIT) => Awaited::Stop(StopSignal("SIGQUIT")),
+            number => unreachable!("only these signals are taken over, not {number:?}"),
         }
     }
 }
@@ -86,10 +115,22 @@ mod tests {
         if child("signals::first") {
             let mut requests = StopRequests::install().unwrap();
             signal_hook::low_level::raise(SIGTERM).unwrap();
-            assert_eq!(requests.wait().unwrap(), StopSignal("SIGTERM"));
+            assert_eq!(requests.wait().unwrap(), Awaited::Stop(StopSignal("SIGTERM")));
             std::process::exit(42);
         }
         let output = run_child("start::signals::tests::the_first_signal_is_reported", "signals::first");
+        assert_eq!(output.status.code(), Some(42), "{output:?}");
+    }
+
+    #[test]
+    fn a_call_ends_the_wait() {
+        if child("signals::call") {
+            let mut requests = StopRequests::install().unwrap();
+            requests.caller().unwrap().call();
+            assert_eq!(requests.wait().unwrap(), Awaited::Call);
+            std::process::exit(42);
+        }
+        let output = run_child("start::signals::tests::a_call_ends_the_wait", "signals::call");
         assert_eq!(output.status.code(), Some(42), "{output:?}");
     }
 

@@ -18,7 +18,7 @@
 //! receiving  Receiver::begin(.., number, bytes), write, finish -> (Header, meta)
 //!            manifest.install(number, revision, groups)       groups from Log::reset, or Log::cut where the log is kept
 //!                    .write(&disk, data).await                live for all groups in this one step
-//!            log.restart(group, &state)                       for the groups that were reset
+//!            log.restart(group, &state)                       for the groups that were reset; or a new start
 //! ```
 //!
 //! # What it guarantees

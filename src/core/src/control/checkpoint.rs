@@ -56,8 +56,9 @@ enum Stage {
 pub struct Checkpoints {
     policy: CheckpointPolicy,
     stage: Stage,
-    /// Where the newest one stands: its revision, and its cut of the control group's log.
-    newest: (Revision, Index),
+    /// Where the newest one stands: its revision, and its cuts of the groups' logs.
+    newest: Revision,
+    cuts: Arc<BTreeMap<GroupId, Cut>>,
     /// Growth of the logs since then.
     log_bytes: u64,
     retry_in_ticks: u32,
@@ -65,13 +66,27 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     #[must_use]
-    pub fn new(policy: CheckpointPolicy, revision: Revision, control_cut: Index) -> Checkpoints {
-        Checkpoints { policy, stage: Stage::Idle, newest: (revision, control_cut), log_bytes: 0, retry_in_ticks: 0 }
+    pub fn new(policy: CheckpointPolicy, newest: Revision, cuts: BTreeMap<GroupId, Cut>) -> Checkpoints {
+        Checkpoints { policy, stage: Stage::Idle, newest, cuts: Arc::new(cuts), log_bytes: 0, retry_in_ticks: 0 }
+    }
+
+    /// Whether none is being taken.
+    #[must_use]
+    pub fn are_idle(&self) -> bool {
+        matches!(self.stage, Stage::Idle)
+    }
+
+    /// Whether none of these cuts lies before that of the newest checkpoint, and one behind it.
+    #[must_use]
+    pub fn go_forward_to(&self, cuts: &BTreeMap<GroupId, Cut>) -> bool {
+        let own = |group| self.cuts.get(group).map_or(Index(0), |cut| cut.index);
+        cuts.iter().all(|(group, cut)| cut.index >= own(group))
+            && cuts.iter().any(|(group, cut)| cut.index > own(group))
     }
 
     fn is_due(&self, visible: Revision, applied: Index) -> bool {
-        let (revision, index) = self.newest;
-        let transactions = visible.0.abs_diff(revision.0) + applied.0.abs_diff(index.0);
+        let control_cut = self.cuts.get(&GroupId::CONTROL).map_or(Index(0), |cut| cut.index);
+        let transactions = visible.0.abs_diff(self.newest.0) + applied.0.abs_diff(control_cut.0);
         transactions >= self.policy.transactions && self.log_bytes >= self.policy.log_bytes
     }
 }
@@ -81,15 +96,19 @@ impl Control {
         self.checkpoints.log_bytes += bytes;
     }
 
-    /// Time goes on: begins a checkpoint if one is due.
+    /// Time goes on: begins a checkpoint if one is due, or if a member that fell behind wants one.
     pub(super) fn tick_checkpoints(&mut self, out: &mut Outbox) {
-        let (visible, applied) = (self.visible(), self.applied());
-        let checkpoints = &mut self.checkpoints;
-        checkpoints.retry_in_ticks = checkpoints.retry_in_ticks.saturating_sub(1);
-        let is_idle = matches!(checkpoints.stage, Stage::Idle);
-        if is_idle && checkpoints.retry_in_ticks == 0 && self.shards.is_some() && checkpoints.is_due(visible, applied) {
-            checkpoints.stage = Stage::Preparing { missing: out.executors(), groups: BTreeMap::new() };
-            out.broadcast(&Message::PrepareCheckpoint);
+        self.checkpoints.retry_in_ticks = self.checkpoints.retry_in_ticks.saturating_sub(1);
+        let can_begin = self.checkpoints.are_idle() && self.checkpoints.retry_in_ticks == 0 && self.shards.is_some();
+        if !can_begin || self.install.needs_files() {
+            return;
+        }
+        let offered = self.behind.is_checkpoint_wanted();
+        let is_due = !self.install.is_asking() && self.checkpoints.is_due(self.visible(), self.applied());
+        if offered || is_due {
+            self.behind.checkpoint_begins(offered);
+            self.checkpoints.stage = Stage::Preparing { missing: out.executors(), groups: BTreeMap::new() };
+            out.broadcast(&Message::PrepareCheckpoint { offered });
         }
     }
 
@@ -112,7 +131,6 @@ impl Control {
         let shards = self.shards.expect("checkpoints are taken once the number of shards is known");
         assert_eq!(groups.len(), shards as usize, "every data group has a cut");
         groups.insert(GroupId::CONTROL, GroupCut { place: self.applied_place(), voters: self.group.voters() });
-        let cuts = groups.iter().map(|(&group, cut)| (group, cut.place.cut)).collect();
         self.compactions.settle(revision);
         let mut opens = self.counter.opens().clone();
         opens.forget_below(revision);
@@ -123,6 +141,7 @@ impl Control {
             leases: self.leases.snapshot(),
             groups,
         };
+        let cuts = meta.cuts();
         out.push(Effect::Checkpoint(FileWork::Begin { revision, shards, meta: meta.encode() }));
         self.checkpoints.stage = Stage::Writing {
             taken: Taken { revision, cuts: Arc::new(cuts), log_bytes: self.checkpoints.log_bytes },
@@ -131,7 +150,7 @@ impl Control {
     }
 
     /// The runtime has done the last step of work on the file, or has failed to.
-    pub fn checkpoint_step(&mut self, done: bool, out: &mut Outbox) {
+    pub(super) fn checkpoint_step(&mut self, done: bool, out: &mut Outbox) {
         if !done {
             return self.give_checkpoint_up(out);
         }
@@ -177,7 +196,7 @@ impl Control {
     }
 
     /// An executor's log says where its groups begin from now on.
-    pub(super) fn logs_cut(&mut self, floors: Floors, out: &mut Outbox) {
+    pub(super) fn logs_cut_behind(&mut self, floors: Floors, out: &mut Outbox) {
         let Stage::Cutting { taken, mut missing, mut groups } =
             std::mem::replace(&mut self.checkpoints.stage, Stage::Idle)
         else {
@@ -196,16 +215,19 @@ impl Control {
 
     fn checkpoint_is_live(&mut self, taken: &Taken, groups: Arc<Floors>, out: &mut Outbox) {
         let revision = taken.revision;
-        self.checkpoints.newest = (revision, taken.cuts[&GroupId::CONTROL].index);
+        self.checkpoints.newest = revision;
+        self.checkpoints.cuts = Arc::clone(&taken.cuts);
         self.checkpoints.log_bytes -= taken.log_bytes;
         self.counter.forget_opens_below(revision);
         out.broadcast(&Message::CheckpointLive { revision, groups });
         out.report(Event::Checkpoint { revision });
+        self.begin_offer(revision, out);
     }
 
     fn give_checkpoint_up(&mut self, out: &mut Outbox) {
         self.checkpoints.stage = Stage::Idle;
         self.checkpoints.retry_in_ticks = RETRY_TICKS;
+        self.behind.checkpoint_is_given_up();
         out.broadcast(&Message::CheckpointGivenUp);
         out.report(Event::CheckpointFailed);
     }

@@ -54,7 +54,7 @@ impl Control {
     }
 
     /// Everything up to here has taken effect.
-    pub(super) fn applied(&self) -> Index {
+    pub(crate) fn applied(&self) -> Index {
         self.applied_place().cut.index
     }
 

@@ -10,14 +10,18 @@
 //! | `requests`, `records` | grants, revokes, compactions: records that take effect on every executor |
 //! | `compactions` | those that are in force, and those whose revision is not visible yet |
 //! | `checkpoint` | when one is due, and its steps |
+//! | `behind` | members that fell behind, and the checkpoint that is offered to them |
+//! | `install` | this member fell behind: receives a checkpoint and makes it live |
 //! | `expiry` | leases run out on the open primary |
 
+mod behind;
 mod checkpoint;
 mod compactions;
 mod confirm;
 mod coordinator;
 mod entries;
 mod expiry;
+mod install;
 mod reads;
 pub mod record;
 mod records;
@@ -33,16 +37,19 @@ use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
 use crate::group::{Collected, Group, Role};
 use crate::lease::LeaseTable;
-use crate::peer::PeerMessage;
+use crate::peer::{CatchUp, PeerMessage};
 use crate::random::Random;
 use crate::time::Instant;
+use behind::Behind;
 use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision, Term};
+use campanile_storage::log::{Cut, Floors};
 pub use checkpoint::CheckpointPolicy;
 use checkpoint::Checkpoints;
 use compactions::Compactions;
 use confirm::Confirmations;
 use coordinator::Coordinator;
 use entries::Applying;
+use install::Install;
 use records::Adoptions;
 use requests::Requests;
 use std::collections::BTreeMap;
@@ -53,6 +60,8 @@ use succession::{Ends, Succession};
 #[derive(Debug)]
 pub struct ControlStart {
     pub visible: Revision,
+    /// The cuts of the checkpoint, for every group.
+    pub cuts: BTreeMap<GroupId, Cut>,
     pub opens: Opens,
     pub compacted: Revision,
     /// Compactions above `visible`.
@@ -83,6 +92,8 @@ pub struct Control {
     leases: LeaseTable,
     compactions: Compactions,
     checkpoints: Checkpoints,
+    behind: Behind,
+    install: Install,
     /// What was broadcast last.
     shown: Revision,
 }
@@ -93,7 +104,8 @@ impl Control {
         let visible = start.visible.max(Revision::EMPTY);
         let patience_ticks = u32::try_from(config.election_ticks).expect("election ticks are few");
         let random = Random::new(config.seed);
-        let checkpoints = Checkpoints::new(config.checkpoint, visible, group.place.cut.index);
+        let checkpoints = Checkpoints::new(config.checkpoint, visible, start.cuts);
+        let behind = Behind::new(config.seed);
         let mut leases = LeaseTable::new(config.lease_ttl_min_seconds);
         for (lease, ttl_seconds, index) in start.leases {
             leases.restore(lease, ttl_seconds, index, now);
@@ -117,6 +129,8 @@ impl Control {
             leases,
             compactions: Compactions::new(start.compacted, start.compactions),
             checkpoints,
+            behind,
+            install: Install::default(),
             shown: visible,
         }
     }
@@ -164,6 +178,8 @@ impl Control {
         self.perform(actions, now, out);
         self.expire_questions(now, out);
         self.expire_leases(now, out);
+        self.tick_behind(out);
+        self.tick_install(out);
         self.tick_checkpoints(out);
     }
 
@@ -205,6 +221,7 @@ impl Control {
             }
             PeerMessage::AskVisible { question } => self.asked_by_member(from, question, now, out),
             PeerMessage::Visible { question, seen } => self.primary_answered(question, seen),
+            PeerMessage::CatchUp(message) => self.catch_up(from, message, out),
             PeerMessage::WinFor { .. } => {}
         }
     }
@@ -232,8 +249,34 @@ impl Control {
             Message::CheckpointPrepared { cuts } => self.checkpoint_prepared(cuts, out),
             Message::SliceTaken(slice) => self.slice_taken(slice, out),
             Message::LogsCut(floors) => self.logs_cut(floors, out),
+            Message::Behind { members } => self.members_behind(members, out),
+            Message::HoldExceeded => self.hold_exceeded(out),
             _ => unreachable!("executor {from} sends the control executor what it never sends: {message:?}"),
         }
+    }
+
+    /// What members say when one of them has fallen behind, each half to its part.
+    fn catch_up(&mut self, from: MemberId, message: CatchUp, out: &mut Outbox) {
+        match message {
+            CatchUp::Behind => self.told_behind(from, out),
+            CatchUp::Ask { revision, refused } => self.asked_for_checkpoint(from, revision, refused, out),
+            CatchUp::AskPart { offer, offset } => self.asked_for_part(from, offer, offset, out),
+            CatchUp::Part { offer, file_bytes, offset, bytes } => {
+                self.part_arrived(from, install::Part { offer, file_bytes, offset, bytes }, out);
+            }
+            CatchUp::Withdrawn { offer } => self.offer_withdrawn(from, offer, out),
+        }
+    }
+
+    /// The runtime has done the last step of work on a checkpoint's file, or has failed to: on one that is received, or
+    /// on one of this member's own.
+    pub fn file_step(&mut self, done: bool, out: &mut Outbox) {
+        if self.install.needs_files() { self.install_step(done, out) } else { self.checkpoint_step(done, out) }
+    }
+
+    /// An executor's log says where its groups begin from now on.
+    pub fn logs_cut(&mut self, floors: Floors, out: &mut Outbox) {
+        if self.install.needs_files() { self.log_replaced(floors, out) } else { self.logs_cut_behind(floors, out) }
     }
 
     fn follow_role(&mut self, now: Instant, out: &mut Outbox) {

@@ -68,8 +68,11 @@ impl Executor {
 
     /// A checkpoint begins: says where the groups' logs may be cut. Everything before that is visible here, or void; the
     /// checkpoint's revision is not below what is visible here now.
-    pub(super) fn prepare_checkpoint(&mut self) {
+    pub(super) fn prepare_checkpoint(&mut self, offered: bool) {
         self.checkpointing.holds_versions = true;
+        if offered {
+            self.hold_logs();
+        }
         let cut = |shard: &crate::shard::Shard| GroupCut { place: shard.cut(), voters: shard.group.voters() };
         let cuts = self.shards.values().map(|shard| (shard.group.id(), cut(shard))).collect();
         self.out.tell(CONTROL_EXECUTOR, Message::CheckpointPrepared { cuts });
@@ -108,11 +111,13 @@ impl Executor {
     /// The checkpoint is live: what it stands for is forgotten here.
     pub(super) fn checkpoint_is_live(&mut self, revision: Revision, groups: Arc<Floors>) {
         self.opens.forget_below(revision);
+        self.held_logs.checkpoint_is_live();
         self.out.push(Effect::ReleaseLog(groups));
     }
 
     /// The checkpoint is given up.
     pub(super) fn checkpoint_is_given_up(&mut self) {
         self.checkpointing.holds_versions = false;
+        self.held_logs.checkpoint_is_given_up();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Executor;
 use super::effect::{CONTROL_EXECUTOR, ExecutorId};
+use super::halt::Halt;
 use super::message::Message;
 use crate::time::Instant;
 
@@ -41,11 +42,13 @@ impl Executor {
             Message::Adopt { index, records } => self.adopt(index, &records),
             Message::Leader { leader, term } => self.follow_leader(leader, term),
 
-            Message::PrepareCheckpoint => self.prepare_checkpoint(),
+            Message::PrepareCheckpoint { offered } => self.prepare_checkpoint(offered),
             Message::TakeSlice(wanted) => self.take_slice(wanted),
             Message::CutLogs { cuts } => self.cut_logs(&cuts),
             Message::CheckpointLive { revision, groups } => self.checkpoint_is_live(revision, groups),
             Message::CheckpointGivenUp => self.checkpoint_is_given_up(),
+            Message::OfferEnded { taken } => self.held_logs.offer_ended(taken),
+            Message::Halt { cuts } => self.halt = Halt::Asked(cuts),
 
             Message::Control { .. }
             | Message::Confirm { .. }
@@ -59,6 +62,8 @@ impl Executor {
             | Message::CheckpointPrepared { .. }
             | Message::SliceTaken(_)
             | Message::LogsCut(_)
+            | Message::Behind { .. }
+            | Message::HoldExceeded
             | Message::Adopted { .. } => {
                 assert_eq!(self.config.executor, CONTROL_EXECUTOR, "only the control executor is told so");
                 let control = self.control.as_mut().expect("the control executor hosts the control group");

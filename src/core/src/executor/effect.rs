@@ -3,13 +3,14 @@
 use super::message::Message;
 use super::watching::WatchCommand;
 use crate::error::UserError;
-use crate::peer::PeerMessage;
+use crate::peer::{OfferId, PeerMessage};
 use crate::request::Request;
 use crate::response::Response;
 use crate::watch::StreamId;
-use campanile_storage::checkpoint::Chunk;
+use bytes::Bytes;
+use campanile_storage::checkpoint::{Chunk, Header};
 use campanile_storage::ids::{GroupId, MemberId, Revision, Term};
-use campanile_storage::log::{Cut, Floors, Update};
+use campanile_storage::log::{Cut, Floors, HardState, Update};
 use std::sync::Arc;
 
 /// One pinned executor of a member. Executor 0 also hosts the control group.
@@ -44,7 +45,12 @@ pub enum Input {
     Persisted { batch: u64 },
     /// The last work on a checkpoint's file is done; or it failed, and what there was of the file is removed.
     CheckpointStep { done: bool },
-    /// The answer to [`Effect::CutLog`].
+    /// The answer to [`FileWork::FinishReceiving`]: what the file says of itself, and its meta part; nothing if it did
+    /// not arrive whole.
+    CheckpointReceived(Option<(Header, Bytes)>),
+    /// The answer to [`Effect::ReadOffer`]: the size of the file, and the part; nothing if it cannot be read.
+    OfferRead { to: MemberId, offer: OfferId, offset: u64, read: Option<(u64, Bytes)> },
+    /// The answer to [`Effect::CutLog`] and to [`Effect::ReplaceLog`].
     LogCut(Floors),
     /// One heartbeat interval has passed.
     Tick,
@@ -66,6 +72,21 @@ pub enum Effect {
     CutLog(Vec<(GroupId, Cut)>),
     /// The manifest says that these groups begin here: segments of this executor's log that lie before go.
     ReleaseLog(Arc<Floors>),
+    /// An installed checkpoint will stand for everything up to these cuts: ask this executor's log where the groups
+    /// begin then. [`Input::LogCut`] answers it. Nothing is appended any more.
+    ReplaceLog(Vec<(GroupId, Cut, Replacement)>),
+    /// The live checkpoint is offered to other members from now on; it stays readable when it is removed.
+    BeginOffer,
+    /// Read a part of the offered checkpoint; [`Input::OfferRead`] answers it.
+    ReadOffer {
+        to: MemberId,
+        offer: OfferId,
+        offset: u64,
+        bytes_max: usize,
+    },
+    EndOffer,
+    /// This life of the member is over: begin anew from what the disk holds, as after a crash.
+    BeginAnew,
     Tell {
         to: ExecutorId,
         message: Message,
@@ -106,6 +127,28 @@ pub enum FileWork {
         revision: Revision,
         groups: Floors,
     },
+    /// Write the next part of a file that another member sends. At offset 0 a new file begins.
+    Receive {
+        file_bytes: u64,
+        offset: u64,
+        bytes: Bytes,
+    },
+    /// Make what was received durable, and read it again; [`Input::CheckpointReceived`] answers it.
+    FinishReceiving,
+    /// Name what was received in the manifest: the one step that makes it live for all groups.
+    Install {
+        revision: Revision,
+        groups: Floors,
+    },
+}
+
+/// What becomes of a group's log when an installed checkpoint stands for everything up to a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// The log holds the cut: what stands behind it was acknowledged, and stays.
+    Keep,
+    /// Nothing of it is left but this.
+    Reset(HardState),
 }
 
 /// Something an operator wants to know.
@@ -123,4 +166,14 @@ pub enum Event {
     Checkpoint { revision: Revision },
     /// A checkpoint could not be written; it is tried again later.
     CheckpointFailed,
+    /// A member that fell behind is sent the checkpoint at this revision.
+    Sending { to: MemberId, revision: Revision },
+    /// This member fell behind, and is sent a checkpoint of so many bytes.
+    Receiving { from: MemberId, file_bytes: u64 },
+    /// What was sent could not be written, or is no checkpoint of this cluster; it is asked for again later.
+    ReceivingFailed,
+    /// A checkpoint at this revision, sent by another member, is live.
+    Installed { revision: Revision },
+    /// It could not be made live.
+    NotInstalled,
 }

@@ -9,12 +9,9 @@ use crate::group::Collected;
 use crate::peer::PeerMessage;
 use crate::shard::Shard;
 use crate::time::Instant;
-use campanile_storage::ids::{GroupId, Index, MemberId};
+use campanile_storage::ids::{GroupId, MemberId};
 use campanile_storage::log::Update;
 use raft::eraftpb::MessageType;
-
-/// Entries of one group that stay in memory for followers that lag; older ones are in checkpoints only.
-const LOG_MEMORY_BYTES: usize = 32 * 1024 * 1024;
 
 /// The durable batches of one executor.
 #[derive(Debug)]
@@ -50,6 +47,17 @@ impl Batches {
         }
         earlier.entries.extend(append.entries);
         earlier.hard_state = append.hard_state;
+    }
+
+    /// The batch under way is durable.
+    pub fn persisted(&mut self, batch: u64) {
+        assert!(self.under_way && batch + 1 == self.gathering, "batch {batch} was not under way");
+        self.under_way = false;
+    }
+
+    /// Whether everything that was gathered is durable.
+    pub fn are_done(&self) -> bool {
+        !self.under_way && self.appends.is_empty()
     }
 }
 
@@ -89,8 +97,7 @@ impl Executor {
 
     /// A batch is durable: the messages that waited for it leave.
     pub(super) fn persisted(&mut self, batch: u64) {
-        assert!(self.batches.under_way && batch + 1 == self.batches.gathering, "batch {batch} was not under way");
-        self.batches.under_way = false;
+        self.batches.persisted(batch);
         let mut messages = Vec::new();
         for shard in self.shards.values_mut() {
             messages.push((shard.group.id(), shard.group.persisted(batch)));
@@ -180,16 +187,5 @@ impl Executor {
         let appends = std::mem::take(&mut self.batches.appends);
         self.checkpointing.note_growth(&appends);
         self.out.push(Effect::Persist { batch, appends });
-    }
-
-    /// Drops log entries from memory that nobody will ask for: with every batch, so that the allocator gives the same few
-    /// megabytes out again and again.
-    pub(super) fn release_memory(&mut self) {
-        for shard in self.shards.values_mut() {
-            shard.group.trim(Index(u64::MAX), LOG_MEMORY_BYTES);
-        }
-        if let Some(control) = &mut self.control {
-            control.group.trim(Index(u64::MAX), LOG_MEMORY_BYTES);
-        }
     }
 }

@@ -174,8 +174,11 @@ pub enum Message {
     LogGrown {
         bytes: u64,
     },
-    /// A checkpoint begins: say where the groups' logs may be cut.
-    PrepareCheckpoint,
+    /// A checkpoint begins: say where the groups' logs may be cut. `offered`: it is for a member that fell behind, and
+    /// needs what follows from memory.
+    PrepareCheckpoint {
+        offered: bool,
+    },
     CheckpointPrepared {
         cuts: Vec<(GroupId, GroupCut)>,
     },
@@ -192,6 +195,22 @@ pub enum Message {
         groups: Arc<Floors>,
     },
     CheckpointGivenUp,
+
+    // ---- members that fell behind ----
+    /// These members lack entries that a group hosted there holds no more.
+    Behind {
+        members: Vec<MemberId>,
+    },
+    /// What follows the offered checkpoint, or the one that is being taken, is too much to be held in memory.
+    HoldExceeded,
+    /// The offer has ended. `taken`: and the checkpoint that is being taken will not be offered.
+    OfferEnded {
+        taken: bool,
+    },
+    /// Stop for good, and say where the groups begin once a checkpoint with these cuts is installed.
+    Halt {
+        cuts: Arc<BTreeMap<GroupId, Cut>>,
+    },
 
     // ---- watches ----
     ToShard {

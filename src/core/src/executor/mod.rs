@@ -17,6 +17,8 @@
 //! | `adopt` | control records take effect |
 //! | `watching` | watch streams, and the watchers of shards |
 //! | `checkpoint` | this executor's part in a checkpoint |
+//! | `held_logs` | how much of the logs stays in memory, and who needs more |
+//! | `halt` | the end of its life, before a checkpoint of another member is installed |
 //! | `inspect` | status, members, hashes |
 //! | `dispatch` | hands messages to these |
 //! | `reigns` | wins, serves and gives up groups as the control executor says |
@@ -26,6 +28,8 @@ pub mod checkpoint;
 mod dispatch;
 pub mod effect;
 mod groups;
+mod halt;
+mod held_logs;
 pub mod inspect;
 pub mod message;
 pub(crate) mod outbox;
@@ -51,10 +55,14 @@ use crate::time::Instant;
 use crate::watch::StreamLimits;
 use campanile_storage::checkpoint::Header;
 use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision, ShardId};
+use campanile_storage::log::Cut;
 use campanile_storage::store::{Store, UNCOMPACTED};
 use checkpoint::Checkpointing;
 use effect::{CONTROL_EXECUTOR, Effect, ExecutorId, Input};
 use groups::Batches;
+use halt::Halt;
+use held_logs::HeldLogs;
+pub use held_logs::{CatchUpBounds, PART_BYTES};
 use inspect::Hashes;
 use message::Message;
 use outbox::Outbox;
@@ -97,6 +105,8 @@ pub struct Config {
     pub slice_changes_max: usize,
     /// When a checkpoint is due.
     pub checkpoint: CheckpointPolicy,
+    /// What is kept and sent for members that fell behind.
+    pub catch_up: CatchUpBounds,
     pub seed: u64,
     /// Makes the shared memory of a reign.
     pub reign: fn(Epoch, Revision) -> Arc<dyn Reign>,
@@ -137,6 +147,8 @@ pub struct Start {
     pub compacted: Revision,
     /// Compactions above that, in force once their revision is visible.
     pub compactions: Vec<Revision>,
+    /// The cuts of the checkpoint, for every group of the member.
+    pub cuts: BTreeMap<GroupId, Cut>,
     /// The groups hosted here for which anything was found.
     pub groups: HashMap<GroupId, GroupStart>,
     pub stores: HashMap<ShardId, Store>,
@@ -153,6 +165,7 @@ impl Default for Start {
             shards: None,
             compacted: UNCOMPACTED,
             compactions: Vec::new(),
+            cuts: BTreeMap::new(),
             groups: HashMap::new(),
             stores: HashMap::new(),
             leases: Vec::new(),
@@ -170,6 +183,7 @@ impl Start {
             shards: Some(header.shards),
             compacted: meta.compacted,
             compactions: meta.compactions.clone(),
+            cuts: meta.cuts(),
             leases: meta.leases.clone(),
             ..Start::default()
         }
@@ -199,6 +213,8 @@ pub struct Executor {
     /// Compactions whose revision is not visible here yet.
     compactions: VecDeque<Revision>,
     checkpointing: Checkpointing,
+    held_logs: HeldLogs,
+    halt: Halt,
     batches: Batches,
     replies: Replies,
     reads: Reads,
@@ -227,6 +243,7 @@ impl Executor {
             let group = Group::new(GroupId::CONTROL, &config.group(GroupId::CONTROL), group_start);
             let control_start = ControlStart {
                 visible,
+                cuts: start.cuts,
                 opens: start.opens.clone(),
                 compacted: start.compacted,
                 compactions: start.compactions.clone(),
@@ -257,6 +274,8 @@ impl Executor {
             woken_at: visible,
             compactions: start.compactions.into(),
             checkpointing,
+            held_logs: HeldLogs::default(),
+            halt: Halt::No,
             unclaimed: (start.groups, start.stores),
             out: Outbox::new(config.executor, config.executors),
             config,
@@ -269,6 +288,9 @@ impl Executor {
 
     /// Takes what happened. What follows from it is done by [`Executor::finish`], for all inputs of a poll at once.
     pub fn step(&mut self, input: Input, now: Instant) {
+        if self.is_halting() {
+            return self.step_halting(input);
+        }
         self.refresh_visible();
         match input {
             Input::Request { ticket, request, relayed } => self.take_request(ticket, request, relayed),
@@ -278,7 +300,15 @@ impl Executor {
             Input::Persisted { batch } => self.persisted(batch),
             Input::CheckpointStep { done } => {
                 let control = self.control.as_mut().expect("checkpoints are written by the control executor");
-                control.checkpoint_step(done, &mut self.out);
+                control.file_step(done, &mut self.out);
+            }
+            Input::CheckpointReceived(received) => {
+                let control = self.control.as_mut().expect("checkpoints are received by the control executor");
+                control.checkpoint_received(received, &mut self.out);
+            }
+            Input::OfferRead { to, offer, offset, read } => {
+                let control = self.control.as_mut().expect("checkpoints are offered by the control executor");
+                control.offer_read(to, offer, offset, read, &mut self.out);
             }
             Input::LogCut(floors) => self.out.tell(CONTROL_EXECUTOR, Message::LogsCut(floors)),
             Input::Tick => self.tick(now),
@@ -291,6 +321,10 @@ impl Executor {
     /// # Errors
     /// If a log holds what its format does not: the member must stop.
     pub fn finish(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Result<bool, Malformed> {
+        if self.is_halting() {
+            self.finish_halting(effects);
+            return Ok(false);
+        }
         self.take_postponed(now);
         self.write_slice();
         self.show_slice();
@@ -313,6 +347,10 @@ impl Executor {
         self.out.drain(effects);
         self.carry_out_compactions();
         more |= self.compact_slice();
+        if matches!(self.halt, Halt::Asked(_)) {
+            self.finish_halting(effects);
+            return Ok(false);
+        }
         Ok(more || self.can_write_slice() || self.can_show_slice() || self.out.has_postponed())
     }
 
@@ -340,6 +378,7 @@ impl Executor {
             shard.group.tick();
         }
         self.report_growth();
+        self.notice_members_behind();
         if let Some(control) = &mut self.control {
             control.tick(now, &mut self.out);
         }

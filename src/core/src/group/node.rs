@@ -8,7 +8,7 @@ use campanile_storage::ids::{GroupId, Index, MemberId, Term};
 use campanile_storage::log::{Cut, Entry, HardState, Update};
 use raft::eraftpb::{ConfState, EntryType, Message, MessageType};
 use raft::{Config, RawNode, StateRole};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Largest append message, unless a single entry is larger, which only a single change makes.
 const MESSAGE_BYTES_MAX: u64 = ENTRY_BYTES_MAX as u64;
@@ -101,6 +101,7 @@ pub struct Group {
     uncommitted: VecDeque<(Index, usize)>,
     uncommitted_bytes: usize,
     election_timer: Option<ElectionTimer>,
+    behind: BTreeSet<MemberId>,
 }
 
 impl Group {
@@ -149,6 +150,7 @@ impl Group {
             uncommitted: VecDeque::new(),
             uncommitted_bytes: 0,
             election_timer,
+            behind: BTreeSet::new(),
         }
     }
 
@@ -245,14 +247,39 @@ impl Group {
         {
             return;
         }
+        self.note_caught_up(&message);
+        // What was asked for before this member spoke says nothing of what it has now.
+        self.raw.store().take_behind();
+        let from = message.from;
         // raft-rs reports messages of removed members and the like as errors; there is nothing to do about them.
         let _ = self.raw.step(message);
+        if self.raw.store().take_behind().contains(&from) {
+            self.behind.insert(MemberId(from));
+        }
         self.notice_commit();
     }
 
     /// raft-rs panics on a heartbeat that commits beyond the end of the log. Only a member that lost its disk can cause it.
     fn claims_unknown_commit(&self, message: &Message) -> bool {
         message.get_msg_type() == MessageType::MsgHeartbeat && message.commit > self.end().1.0
+    }
+
+    /// A follower that has installed a checkpoint does not say so in a message of Raft's, and the leader's appends would
+    /// begin before what it holds for ever. But what a follower answers to be committed it has, durably, and has in
+    /// common with every leader.
+    fn note_caught_up(&mut self, message: &Message) {
+        let raft = &mut self.raw.raft;
+        let answers = message.get_msg_type() == MessageType::MsgHeartbeatResponse && message.term == raft.term;
+        if !answers || raft.state != StateRole::Leader {
+            return;
+        }
+        let (first, last) = (raft.raft_log.first_index(), raft.raft_log.last_index());
+        if let Some(progress) = raft.mut_prs().get_mut(message.from)
+            && progress.next_idx < first
+            && (first - 1..=last).contains(&message.commit)
+        {
+            progress.maybe_update(message.commit);
+        }
     }
 
     /// Whether a proposal cannot fail now. Asked before a revision is taken.
@@ -397,23 +424,40 @@ impl Group {
         collected.committed.push(CommittedEntry { entry: from_raft(&entry), in_own_term });
     }
 
+    /// Whether [`Group::trim`] would drop something. Nobody asks a single voter for entries.
+    #[must_use]
+    pub fn is_trimmable(&self, keep_bytes: usize) -> bool {
+        self.is_alone() || self.payload_bytes() > keep_bytes
+    }
+
     /// Drops applied entries from memory beyond a bound, never above `up_to`.
     pub fn trim(&mut self, up_to: Index, keep_bytes: usize) {
         let applied = Index(self.raw.raft.raft_log.applied).min(up_to);
-        let alone = self.raw.raft.prs().conf().voters().ids().iter().count() == 1;
-        self.raw.mut_store().trim(applied, if alone { 0 } else { keep_bytes });
+        let keep_bytes = if self.is_alone() { 0 } else { keep_bytes };
+        self.raw.mut_store().trim(applied, keep_bytes);
     }
 
-    /// A follower that needs entries which are gone.
+    fn is_alone(&self) -> bool {
+        self.raw.raft.prs().conf().voters().ids().iter().count() == 1
+    }
+
+    /// The followers whose answers showed that they need entries which are in memory no more, since this was last asked.
     #[must_use]
-    pub fn take_behind(&self) -> Option<MemberId> {
-        self.raw.store().take_behind().map(MemberId)
+    pub fn take_behind(&mut self) -> BTreeSet<MemberId> {
+        std::mem::take(&mut self.behind)
     }
 
     /// The term of an entry that is still held, or of the cut.
     #[must_use]
     pub fn entry_term(&self, index: Index) -> Option<Term> {
         self.raw.raft.raft_log.term(index.0).ok().map(Term)
+    }
+
+    /// Whether the log holds this entry, which is committed somewhere. Only what was handed out to be persisted counts.
+    #[must_use]
+    pub fn holds(&self, committed: Cut) -> bool {
+        let held_term = || raft::Storage::term(self.raw.store(), committed.index.0).ok().map(Term);
+        committed.index <= self.place.cut.index || held_term() == Some(committed.term)
     }
 
     #[must_use]

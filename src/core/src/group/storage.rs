@@ -6,8 +6,8 @@
 use campanile_storage::ids::{Index, Term};
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{GetEntriesContext, RaftState, Result, StorageError};
-use std::cell::Cell;
-use std::collections::VecDeque;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
 
 #[derive(Debug)]
 pub struct GroupStorage {
@@ -17,8 +17,8 @@ pub struct GroupStorage {
     cut: (Index, Term),
     entries: VecDeque<Entry>,
     payload_bytes: usize,
-    /// A follower asked for entries that are gone; it needs a checkpoint.
-    behind: Cell<Option<u64>>,
+    /// Followers that need entries which are gone; they need a checkpoint. raft-rs asks through a shared reference.
+    behind: RefCell<BTreeSet<u64>>,
 }
 
 impl GroupStorage {
@@ -29,7 +29,7 @@ impl GroupStorage {
             cut,
             entries: VecDeque::new(),
             payload_bytes: 0,
-            behind: Cell::new(None),
+            behind: RefCell::default(),
         };
         storage.append(entries);
         storage
@@ -68,8 +68,8 @@ impl GroupStorage {
         self.payload_bytes
     }
 
-    /// The follower that asked for entries which are gone, once.
-    pub fn take_behind(&self) -> Option<u64> {
+    /// The followers that needed entries which are gone, since this was last asked.
+    pub fn take_behind(&self) -> BTreeSet<u64> {
         self.behind.take()
     }
 
@@ -127,7 +127,7 @@ impl raft::Storage for GroupStorage {
 
     /// A checkpoint goes to a member as a whole, for all groups at once, and never through one group's messages.
     fn snapshot(&self, _request_index: u64, to: u64) -> Result<Snapshot> {
-        self.behind.set(Some(to));
+        self.behind.borrow_mut().insert(to);
         Err(StorageError::SnapshotTemporarilyUnavailable.into())
     }
 }

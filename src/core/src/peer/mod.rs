@@ -8,8 +8,11 @@
 //!   4 win for        u32 group, epoch
 //!   5 ask visible    u64 question
 //!   6 visible        u64 question, u8 known, i64 revision, u64 control index
+//!   7 catch up       see `catch_up`
 //! epoch: u64 term, u32 attempt
 //! ```
+
+mod catch_up;
 
 use crate::clock::Epoch;
 use crate::codec::{Malformed, Reader, Write};
@@ -17,6 +20,7 @@ use crate::control::succession::Ends;
 use crate::group::wire;
 use bytes::Bytes;
 use campanile_storage::ids::{GroupId, Index, Revision, Term};
+pub use catch_up::{CatchUp, OfferId};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerMessage {
@@ -49,6 +53,8 @@ pub enum PeerMessage {
         question: u64,
         seen: Option<(Revision, Index)>,
     },
+    /// A member that fell behind gets a checkpoint.
+    CatchUp(CatchUp),
 }
 
 const RAFT: u8 = 1;
@@ -57,6 +63,7 @@ const ENDS: u8 = 3;
 const WIN_FOR: u8 = 4;
 const ASK_VISIBLE: u8 = 5;
 const VISIBLE: u8 = 6;
+const CATCH_UP: u8 = 7;
 const END_BYTES: usize = 4 + 8 + 8;
 
 impl PeerMessage {
@@ -75,6 +82,7 @@ impl PeerMessage {
     pub fn is_bulk(&self) -> bool {
         match self {
             PeerMessage::Raft { message, .. } => message.get_msg_type() == raft::eraftpb::MessageType::MsgAppend,
+            PeerMessage::CatchUp(CatchUp::Part { .. }) => true,
             _ => false,
         }
     }
@@ -125,6 +133,10 @@ impl PeerMessage {
                 buffer.put_i64(revision.0);
                 buffer.put_u64(index.0);
             }
+            PeerMessage::CatchUp(message) => {
+                buffer.put_u8(CATCH_UP);
+                message.encode(buffer);
+            }
         }
         true
     }
@@ -147,6 +159,7 @@ impl PeerMessage {
                 let seen = (Revision(reader.i64("revision")?), Index(reader.u64("control index")?));
                 PeerMessage::Visible { question, seen: known.then_some(seen) }
             }
+            CATCH_UP => PeerMessage::CatchUp(CatchUp::decode(&mut reader)?),
             _ => return Err(Malformed("peer message kind")),
         };
         reader.end("end of peer message")?;
@@ -183,6 +196,7 @@ mod tests {
         let mut raft = raft::eraftpb::Message::default();
         raft.set_msg_type(raft::eraftpb::MessageType::MsgHeartbeat);
         (raft.to, raft.from, raft.term) = (1, 2, 3);
+        let offer = OfferId { run: 9, number: 3 };
         let messages = [
             PeerMessage::Raft { group: GroupId(2), epoch, message: Box::new(raft) },
             PeerMessage::AskEnds { epoch },
@@ -191,6 +205,12 @@ mod tests {
             PeerMessage::AskVisible { question: 7 },
             PeerMessage::Visible { question: 7, seen: Some((Revision(4), Index(2))) },
             PeerMessage::Visible { question: 7, seen: None },
+            PeerMessage::CatchUp(CatchUp::Behind),
+            PeerMessage::CatchUp(CatchUp::Ask { revision: Revision(4), refused: None }),
+            PeerMessage::CatchUp(CatchUp::Ask { revision: Revision(4), refused: Some(offer) }),
+            PeerMessage::CatchUp(CatchUp::AskPart { offer, offset: 4096 }),
+            PeerMessage::CatchUp(CatchUp::Part { offer, file_bytes: 8192, offset: 4096, bytes: "part".into() }),
+            PeerMessage::CatchUp(CatchUp::Withdrawn { offer }),
         ];
         for message in messages {
             let mut buffer = Vec::new();

@@ -20,6 +20,7 @@ pub struct Kept {
     vote: MemberId,
     /// A checkpoint stands for everything up to here.
     cut: Index,
+    cut_term: Term,
     /// The terms of the entries behind the cut.
     terms: Vec<Term>,
 }
@@ -95,7 +96,13 @@ impl Durability {
         for (&group, start) in groups {
             let state = start.hard_state;
             let terms = start.entries.iter().map(|entry| entry.term).collect();
-            let found = Kept { term: state.term.max(start.cut.term), vote: state.vote, cut: start.cut.index, terms };
+            let found = Kept {
+                term: state.term.max(start.cut.term),
+                vote: state.vote,
+                cut: start.cut.index,
+                cut_term: start.cut.term,
+                terms,
+            };
             if let Some(kept) = before.remove(&group) {
                 found.holds_all_of(&kept, member, group)?;
             }
@@ -151,7 +158,7 @@ impl Kept {
         let same_vote = self.term > kept.term || self.vote == kept.vote || kept.vote == MemberId::NONE;
         promise!(LOST, same_vote, "member {member}, group {group}: the vote for {} is forgotten", kept.vote);
         for (index, &term) in (kept.cut.0 + 1..).map(Index).zip(&kept.terms) {
-            let replaced = self.terms.last().is_some_and(|last| *last > term);
+            let replaced = *self.terms.last().unwrap_or(&self.cut_term) > term;
             promise!(
                 LOST,
                 self.has(index, term) || replaced,

@@ -3,10 +3,11 @@
 use super::tasks::Tasks;
 use crate::server::checkpoints::{Checkpoints, Kept};
 use crate::server::journal::{Durable, Journal};
+use crate::server::offers::{Offers, Wanted};
 use crate::server::recovery::{self, Inheritance};
 use campanile_core::checkpoint::LoadFailure;
 use campanile_core::executor::Start;
-use campanile_core::executor::effect::{FileWork, Input};
+use campanile_core::executor::effect::{CONTROL_EXECUTOR, FileWork, Input, Replacement};
 use campanile_storage::bounds::BLOCK_BYTES;
 use campanile_storage::directory::Marker;
 use campanile_storage::disk::simulated::{SimulatedDisk, data_directory};
@@ -65,6 +66,7 @@ pub struct Keeping {
     logs: Vec<Rc<Log<SimulatedDisk>>>,
     journals: Vec<Rc<Journal<SimulatedDisk>>>,
     checkpoints: Rc<Checkpoints<SimulatedDisk>>,
+    offers: Rc<Offers<SimulatedDisk>>,
     maintaining: Vec<Rc<Cell<bool>>>,
     arrivals: Arrivals,
     /// The error for which the member must stop.
@@ -84,7 +86,7 @@ impl Keeping {
             if let Some(kept) = kept {
                 let files = Checkpoints::new(disk.clone(), data_directory(), CLUSTER, kept);
                 let arrivals = Rc::clone(&arrivals);
-                let done = move |done| arrivals.borrow_mut().push((executor, Input::CheckpointStep { done }));
+                let done = move |input| arrivals.borrow_mut().push((executor, input));
                 tasks.spawn(Rc::clone(&files).run(done));
                 checkpoints = Some(files);
             }
@@ -94,7 +96,8 @@ impl Keeping {
         }
         let maintaining = logs.iter().map(|_| Rc::default()).collect();
         let checkpoints = checkpoints.expect("recovery leaves the checkpoints to the control executor");
-        (Keeping { tasks, logs, journals, checkpoints, maintaining, arrivals, failure }, starts)
+        let offers = Rc::new(Offers::new(disk.clone()));
+        (Keeping { tasks, logs, journals, checkpoints, offers, maintaining, arrivals, failure }, starts)
     }
 
     pub fn write(&self, executor: u16, batch: u64, appends: Batch) {
@@ -108,6 +111,27 @@ impl Keeping {
     #[must_use]
     pub fn cut(&self, executor: u16, cuts: &[(GroupId, Cut)]) -> Floors {
         self.journals[usize::from(executor)].cut(cuts)
+    }
+
+    #[must_use]
+    pub fn replace(&self, executor: u16, replacements: &[(GroupId, Cut, Replacement)]) -> Floors {
+        self.journals[usize::from(executor)].replace(replacements)
+    }
+
+    pub fn begin_offer(&self) {
+        self.offers.begin(self.checkpoints.live_path().expect("a checkpoint is offered when it is live"));
+    }
+
+    pub fn end_offer(&self) {
+        self.offers.end();
+    }
+
+    pub fn read_offer(&mut self, wanted: Wanted) {
+        let (offers, arrivals) = (Rc::clone(&self.offers), Rc::clone(&self.arrivals));
+        self.tasks.spawn(async move {
+            let read = offers.read(wanted).await;
+            arrivals.borrow_mut().push((CONTROL_EXECUTOR, read));
+        });
     }
 
     pub fn release(&self, executor: u16, floors: Arc<Floors>) {

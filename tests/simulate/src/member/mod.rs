@@ -15,7 +15,7 @@ use crate::moment::{Clock, Moment};
 use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
 use campanile_core::executor::effect::{ExecutorId, Input};
-use campanile_core::executor::{Config, Executor, Start};
+use campanile_core::executor::{CatchUpBounds, Config, Executor, Start};
 use campanile_core::time::Instant;
 use campanile_core::watch::StreamLimits;
 use campanile_storage::disk::simulated::SimulatedDisk;
@@ -111,6 +111,7 @@ pub struct Charter {
     pub election_ticks: usize,
     pub lease_ttl_min_seconds: i64,
     pub checkpoint_transactions: u64,
+    pub catch_up: CatchUpBounds,
     pub stream_bytes_max: usize,
     pub entry_bytes_max: usize,
     pub slice_changes_max: usize,
@@ -165,6 +166,7 @@ fn config(member: MemberId, executor: u16, executors: u16, charter: &Charter, se
         entry_bytes_max: charter.entry_bytes_max,
         slice_changes_max: charter.slice_changes_max,
         checkpoint: CheckpointPolicy { transactions: charter.checkpoint_transactions, log_bytes: 1 },
+        catch_up: charter.catch_up,
         seed,
         reign: stage::reign,
     }

@@ -2,6 +2,7 @@
 
 use crate::dice::{Dice, Part};
 use campanile_core::clock::batch::ENTRY_BYTES_MAX;
+use campanile_core::executor::CatchUpBounds;
 use campanile_core::executor::writing::SLICE_CHANGES_MAX;
 use std::ops::Range;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct Shape {
     pub skew_ppm: Vec<i64>,
     /// Transactions between two checkpoints.
     pub checkpoint_transactions: u64,
+    /// What stays in memory for members that lag; with little of it they are sent checkpoints.
+    pub catch_up: CatchUpBounds,
     pub stream_bytes_max: usize,
     /// A larger fragment is several entries: of one change each, of a few, or none is so large.
     pub entry_bytes_max: usize,
@@ -93,7 +96,12 @@ impl Shape {
             round: micros(1..dice.pick(&[20, 200, 2_000])),
             interleavings_per_mille: dice.pick(&[0, 50, 300]),
             skew_ppm: (0..members).map(|_| dice.below(2 * skews) as i64 - skews as i64).collect(),
-            checkpoint_transactions: if members == 1 { dice.pick(&[5, 40, 300, u64::MAX]) } else { u64::MAX },
+            checkpoint_transactions: dice.pick(&[5, 40, 300, u64::MAX]),
+            catch_up: CatchUpBounds {
+                group_log_bytes: dice.pick(&[0, 400, 4_000, 1 << 20]),
+                held_log_bytes: dice.pick(&[1_000, 100_000]),
+                part_bytes: 1_500,
+            },
             stream_bytes_max: dice.pick(&[600, 4_000, 8 << 20]),
             keys: dice.pick(&[4, 12, 40]),
             appetite: Appetite::draw(dice),
@@ -121,6 +129,7 @@ impl Shape {
             interleavings_per_mille: 0,
             skew_ppm: vec![0; members],
             checkpoint_transactions: u64::MAX,
+            catch_up: CatchUpBounds::default(),
             stream_bytes_max: 8 << 20,
             keys: 12,
             entry_bytes_max: ENTRY_BYTES_MAX,

@@ -4,6 +4,7 @@ use super::network::{Load, Packet};
 use super::queue::{Happening, Place};
 use super::{Asked, World};
 use crate::check::Violation;
+use crate::server::offers::Wanted;
 use bytes::Bytes;
 use campanile_core::error::UserError;
 use campanile_core::executor::effect::{Effect, Event, Input, Ticket};
@@ -32,6 +33,17 @@ impl World {
                     self.process(place).keeping.release(place.executor, floors);
                     self.run_disk(place.member)?;
                 }
+                Effect::ReplaceLog(replacements) => {
+                    let floors = self.process(place).keeping.replace(place.executor, &replacements);
+                    self.arrive(place, Input::LogCut(floors))?;
+                }
+                Effect::BeginOffer => self.process(place).keeping.begin_offer(),
+                Effect::EndOffer => self.process(place).keeping.end_offer(),
+                Effect::ReadOffer { to, offer, offset, bytes_max } => {
+                    self.process(place).keeping.read_offer(Wanted { to, offer, offset, bytes_max });
+                    self.run_disk(place.member)?;
+                }
+                Effect::BeginAnew => self.begin_anew(place.member),
                 Effect::Tell { to, message } => self.tell(place, to, message),
                 Effect::Send { to, message } => self.send(place, to, &message)?,
                 Effect::Respond { ticket, result } => self.respond(place, ticket, result)?,
@@ -171,6 +183,11 @@ impl World {
             Event::Shards(_) => "shards known",
             Event::Checkpoint { .. } => "checkpoint live",
             Event::CheckpointFailed => "checkpoint failed",
+            Event::Sending { .. } => "checkpoint sent",
+            Event::Receiving { .. } => "checkpoint received",
+            Event::ReceivingFailed => "checkpoint not received",
+            Event::Installed { .. } => "checkpoint installed",
+            Event::NotInstalled => "checkpoint not installed",
         });
     }
 }

@@ -16,6 +16,8 @@ const DISK: &str = "a disk without faults gives no error";
 
 /// How long somebody waits before a start that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
+/// How long a member is down that begins anew.
+const BEGIN_ANEW: Duration = Duration::from_millis(20);
 
 impl World {
     /// A member that is down starts; `life` is the one that ended.
@@ -124,6 +126,13 @@ impl World {
             self.queue.push(self.now + delay, Happening::Lost { call });
         }
         self.end_sessions(member);
+    }
+
+    /// A checkpoint of another member is installed, or could not be: the member ends, and goes on from its disk.
+    pub(super) fn begin_anew(&mut self, member: usize) {
+        self.counts.note("member began anew");
+        self.end(member, Crash::Process);
+        self.start_again(member, BEGIN_ANEW);
     }
 
     /// The disk gave an error for which the member stops. It starts again later.
