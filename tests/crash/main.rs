@@ -8,11 +8,13 @@
 //! | `CAMPANILE_CRASH_SINGLE_KILLS` | kills of a single member | 3 | 200 |
 //! | `CAMPANILE_CRASH_LEADER_KILLS` | kills of the leader of three | 3 | 100 |
 //! | `CAMPANILE_CRASH_CLUSTER_KILLS` | kills of all three at once | 3 | 50 |
+//! | `CAMPANILE_CRASH_CATCH_UP_KILLS` | kills of a member that is sent a checkpoint | 3 | 50 |
 //! | `CAMPANILE_SEED` | repeats the moments of the kills and the writes | | |
 //! | `CAMPANILE_SUBJECT` | puts another program in Campanile's place | | |
 
 mod attempt;
 mod audit;
+mod catch_up;
 mod follower;
 mod hashes;
 mod outage;

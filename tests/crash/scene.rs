@@ -24,6 +24,8 @@ pub struct Scene {
     pub cluster: Cluster,
     writers: Writers,
     follower: Follower,
+    /// Watches that stay with one member, whatever happens to it.
+    faithful: Vec<Follower>,
     hashes: Hashes,
     /// Writes besides the writers' own.
     pub attempts: Vec<Attempt>,
@@ -31,15 +33,27 @@ pub struct Scene {
 
 impl Scene {
     pub async fn open(program: &Program, members: usize, seed: Seed) -> Self {
-        let cluster = Cluster::start(program, &Options { members, shards: SHARDS, ..Options::default() }).await;
+        Self::open_with(program, members, seed, Vec::new()).await
+    }
+
+    /// With flags of its own.
+    pub async fn open_with(program: &Program, members: usize, seed: Seed, flags: Vec<String>) -> Self {
+        let options = Options { members, shards: SHARDS, flags, ..Options::default() };
+        let cluster = Cluster::start(program, &options).await;
         let addresses = cluster.addresses();
         Self {
             writers: Writers::start(&addresses, seed),
             follower: Follower::start(&addresses),
+            faithful: Vec::new(),
             hashes: Hashes::default(),
             attempts: Vec::new(),
             cluster,
         }
+    }
+
+    /// Watches at this member alone from now on, from the first revision.
+    pub fn watch_at(&mut self, member: usize) {
+        self.faithful.push(Follower::start(&self.cluster.addresses()[member..=member]));
     }
 
     /// Starts whoever is down, waits until all serve, and compares hashes.
@@ -56,6 +70,10 @@ impl Scene {
         let client = self.cluster.client(0);
         let revision = wait::until("a revision", SETTLE_LIMIT, || async { client.revision().await.ok() }).await;
         let live = self.follower.stop_at(revision).await;
+        for follower in self.faithful {
+            let followed = follower.stop_at(revision).await;
+            assert!(followed.changes == live.changes, "a watch that stayed with its member saw something else");
+        }
         for (at, address) in addresses.iter().enumerate() {
             let history = Follower::start(&addresses[at..=at]).stop_at(revision).await.changes;
             assert!(history == live.changes, "the history of {address} is not what was watched");

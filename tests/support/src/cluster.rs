@@ -58,6 +58,11 @@ impl Member {
         self.process.is_some()
     }
 
+    /// How often this text stands in what the member has printed in all its lives.
+    pub fn said(&self, text: &str) -> usize {
+        std::fs::read_to_string(&self.log).map_or(0, |log| log.matches(text).count())
+    }
+
     pub fn process_id(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
     }

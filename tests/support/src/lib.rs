@@ -6,6 +6,7 @@
 pub mod client;
 pub mod cluster;
 pub mod environment;
+pub mod metrics;
 pub mod ports;
 pub mod process;
 pub mod program;
