@@ -203,7 +203,10 @@ pub struct Executor {
     leader: Option<MemberId>,
     /// What this executor shows.
     visible: Revision,
-    /// What the member may show, as far as this executor knows; its shards take what is in between into their index.
+    /// What the member may show, as far as this executor knows.
+    may_show: Revision,
+    /// What is shown next: the shards take what is in between into their index. It stays until they have, so that what
+    /// comes meanwhile holds nothing up.
     showing: Revision,
     opens: Opens,
     /// The newest epoch this executor knows of.
@@ -258,6 +261,7 @@ impl Executor {
             reign: None,
             leader: None,
             visible,
+            may_show: visible,
             showing: visible,
             epoch: start.opens.newest_epoch(),
             opens: start.opens,
@@ -425,12 +429,12 @@ impl Executor {
     /// The member may show everything up to `visible`. What is shown here follows, at once unless it takes more than a
     /// slice.
     fn show(&mut self, visible: Revision) {
-        if visible <= self.showing {
+        if visible <= self.may_show {
             return;
         }
-        let is_behind = self.can_show_slice();
-        self.showing = visible;
-        if !is_behind {
+        self.may_show = visible;
+        if !self.can_show_slice() {
+            self.showing = visible;
             self.show_slice();
         }
     }
@@ -448,6 +452,7 @@ impl Executor {
         let (showing, opens) = (self.showing, &self.opens);
         if self.shards.values_mut().all(|shard| shard.show(showing, opens, &mut left)) {
             self.visible = showing;
+            self.showing = self.may_show;
             self.answer_reads();
         }
     }
