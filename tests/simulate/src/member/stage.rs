@@ -103,6 +103,7 @@ pub fn end_round(executor: u16, seat: &RefCell<Seat>, now: Instant) {
     seat.is_due = false;
     let mut effects = Vec::new();
     let finished = seat.core.finish(now, &mut effects);
+    seat.is_due = matches!(finished, Ok(true));
     drop(seat);
     STAGE.with_borrow_mut(|stage| {
         let stage = stage.as_mut().expect("rounds end on a stage");
