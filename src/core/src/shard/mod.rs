@@ -316,7 +316,9 @@ fn apply(store: &mut Store, revision: Revision, change: &Change) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::batch::ENTRY_BYTES_MAX;
     use crate::group::{Collected, GroupConfig, GroupStart};
+    use campanile_storage::ids::Index;
 
     const EPOCH: Epoch = Epoch { term: Term(1), attempt: 0 };
 
@@ -324,7 +326,8 @@ mod tests {
         let member = MemberId(1);
         let config = GroupConfig { member, voters: vec![member], heartbeat_ticks: 1, election_ticks: 10, seed: 1 };
         let id = ShardId(0);
-        Shard::new(id, Group::new(id.group(), &config, GroupStart::default()), Store::new(), Revision::EMPTY)
+        let group = Group::new(id.group(), &config, GroupStart::default());
+        Shard::new(id, group, Store::new(), Revision::EMPTY, ENTRY_BYTES_MAX)
     }
 
     #[test]
