@@ -5,6 +5,7 @@
 
 use super::Control;
 use super::record::{ControlEntry, ControlFragment, Record};
+use crate::clock::Epoch;
 use crate::clock::counter::Committed;
 use crate::clock::opens::Open;
 use crate::codec::Malformed;
@@ -136,11 +137,13 @@ impl Control {
         }
     }
 
-    /// The reign has ended: its committed fragments above the visible revision are counted like anybody's.
-    pub(super) fn report_own_fragments(&mut self) {
+    /// The reign of this epoch has ended: its committed fragments above the visible revision are counted like anybody's.
+    pub(super) fn report_own_fragments(&mut self, epoch: Epoch) {
         self.applying.in_flight.clear();
         for Waiting { step, .. } in &self.applying.steps {
-            if let Step::Fragment { fragment, in_own_term } = step {
+            if let Step::Fragment { fragment, in_own_term } = step
+                && fragment.epoch == epoch
+            {
                 self.counter.report(committed(fragment, *in_own_term));
             }
         }

@@ -121,7 +121,7 @@ impl Control {
             self.counter.settle(visible);
             self.shown = visible;
             out.report(Event::Ceased { epoch });
-            self.report_own_fragments();
+            self.report_own_fragments(reign.epoch());
         }
         let resign = self.group.role() != Role::Leader;
         let visible = self.counter.visible();

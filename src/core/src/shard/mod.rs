@@ -137,18 +137,16 @@ impl Shard {
 
     /// The reign is over: what it evaluated above `visible` leaves the index, and what of it is committed is staged.
     ///
-    /// Returns what the staging area now holds, for the counter.
+    /// Returns what is staged of this reign, for the counter. Of others it heard when they were staged.
     pub fn cease(&mut self, visible: Revision) -> Vec<Committed> {
         self.winning = None;
         self.helping = None;
-        if self.serving.take().is_none() {
-            return Vec::new();
-        }
+        let Some((epoch, _)) = self.serving.take() else { return Vec::new() };
         self.batch = None;
         self.in_flight.clear();
         self.store.withdraw_above(visible);
         self.staging.drop_up_to(visible);
-        self.staging.report()
+        self.staging.report(epoch)
     }
 
     /// Whether the shard may evaluate a modifying transaction now, so that its proposal cannot fail. How large its effect

@@ -150,9 +150,10 @@ impl Staging {
         self.bytes = 0;
     }
 
-    /// Everything that is staged and complete, as the counter is to know it.
-    pub fn report(&self) -> Vec<Committed> {
-        self.fragments.iter().filter_map(|(&(revision, epoch), staged)| staged.committed(epoch, revision)).collect()
+    /// Everything that is staged of one epoch and complete, as the counter is to know it.
+    pub fn report(&self, epoch: Epoch) -> Vec<Committed> {
+        let staged = self.fragments.iter().filter(|((_, of), _)| *of == epoch);
+        staged.filter_map(|(&(revision, epoch), staged)| staged.committed(epoch, revision)).collect()
     }
 
     /// Just before the first entry of which something is staged. Revisions of different reigns do not stand in the order
@@ -201,10 +202,11 @@ mod tests {
         let mut staging = Staging::default();
         assert_eq!(staging.insert(EPOCH, part(5, 0, false), true, before(7)), None);
         assert_eq!(staging.insert(EPOCH, part(5, 1, false), false, before(8)), None);
-        assert_eq!((staging.report(), staging.bytes()), (Vec::new(), 2));
+        assert_eq!((staging.report(EPOCH), staging.bytes()), (Vec::new(), 2));
         let committed = staging.insert(EPOCH, part(5, 2, true), true, before(9)).expect("it is complete");
         assert_eq!((committed.revision, committed.in_own_term), (Revision(5), false));
-        assert_eq!(staging.report(), [committed]);
+        assert_eq!(staging.report(EPOCH), [committed]);
+        assert_eq!(staging.report(Epoch::first_of(Term(4))), [], "another reign's are not told again");
         assert_eq!(staging.first_place(), Some(before(7)));
         let mut subs = Vec::new();
         let mut take = |staging: &mut Staging, mut left| {
