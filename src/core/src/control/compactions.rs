@@ -39,6 +39,13 @@ impl Compactions {
         }
     }
 
+    /// The newest of those that readers at this revision must heed.
+    #[must_use]
+    pub fn in_force(&self, visible: Revision) -> Revision {
+        let reached = self.ahead.partition_point(|at| *at <= visible);
+        self.ahead[..reached].last().copied().unwrap_or(self.settled)
+    }
+
     /// The newest that was visible when [`settle`](Compactions::settle) was last called.
     #[must_use]
     pub fn settled(&self) -> Revision {

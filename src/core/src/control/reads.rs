@@ -75,6 +75,7 @@ impl Control {
     fn tell_confirmed(&mut self, asker: Asker, result: Result<Revision, UserError>, now: Instant, out: &mut Outbox) {
         match (asker, result) {
             (Asker::Executor { executor, round }, result) => {
+                let result = result.map(|visible| (visible, self.compactions.in_force(visible)));
                 out.tell(executor, Message::Confirmed { round, result });
             }
             (Asker::Member { member, question }, result) => {

@@ -34,7 +34,7 @@ pub use gathered::Gathered;
 pub use needs::{Found, Need, Needs, find, needs, shards_of, sole_shard};
 pub use prepare::{Prepared, prepare};
 pub use validate::{Limits, validate};
-pub use view::{Leases, View};
+pub use view::{Compacted, Leases, View};
 
 use crate::clock::Change;
 use crate::error::UserError;

@@ -26,6 +26,31 @@ pub trait Leases {
     fn is_live(&self, id: LeaseId) -> bool;
 }
 
+/// A view of which less may be read than it holds: a compaction took effect that it has not carried out.
+#[derive(Debug)]
+pub struct Compacted<'v, V> {
+    pub view: &'v V,
+    pub at: Revision,
+}
+
+impl<V: View> View for Compacted<'_, V> {
+    fn get(&self, key: &[u8], at: Revision) -> Option<KeyValue> {
+        self.view.get(key, at)
+    }
+
+    fn range<'a>(&'a self, keys: &'a KeyRange, at: Revision) -> impl Iterator<Item = KeyValue> {
+        self.view.range(keys, at)
+    }
+
+    fn count(&self, keys: &KeyRange, at: Revision) -> u64 {
+        self.view.count(keys, at)
+    }
+
+    fn compacted(&self) -> Revision {
+        self.view.compacted().max(self.at)
+    }
+}
+
 impl View for Store {
     fn get(&self, key: &[u8], at: Revision) -> Option<KeyValue> {
         Store::get(self, key, at).cloned()

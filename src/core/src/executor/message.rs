@@ -93,9 +93,10 @@ pub enum Message {
         executor: ExecutorId,
         round: u64,
     },
+    /// The revision, and the newest compaction that took effect up to there.
     Confirmed {
         round: u64,
-        result: Result<Revision, UserError>,
+        result: Result<(Revision, Revision), UserError>,
     },
 
     // ---- a transaction over several shards ----

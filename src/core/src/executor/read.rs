@@ -8,7 +8,7 @@ use super::effect::{CONTROL_EXECUTOR, ExecutorId, Origin};
 use super::message::Message;
 use super::replies::Reply;
 use crate::error::UserError;
-use crate::evaluate::{Found, Gathered, Need, evaluate, find, needs};
+use crate::evaluate::{Compacted, Found, Gathered, Need, evaluate, find, needs};
 use crate::request::Operation;
 use crate::response::Response;
 use campanile_storage::ids::{Revision, ShardId};
@@ -31,6 +31,8 @@ enum Unconfirmed {
 struct Gathering {
     operation: Operation,
     at: Revision,
+    /// Nothing below may be read, whatever the shards still have.
+    compacted: Revision,
     gathered: Gathered,
     missing: usize,
 }
@@ -69,13 +71,13 @@ impl Executor {
     /// A client reads.
     pub(super) fn read(&mut self, origin: Origin, operation: Operation) {
         if operation.is_serializable() {
-            return self.read_at(origin, operation, self.visible);
+            return self.read_at(origin, operation, self.visible, self.compacted_by(self.visible));
         }
         if self.config.voters.len() == 1
             && let Some(reign) = &self.reign
         {
             let at = reign.visible();
-            return self.read_at(origin, operation, at);
+            return self.read_at(origin, operation, at, self.compacted_by(at));
         }
         if self.reads.len() >= READS_MAX {
             return self.out.answer(origin, Err(UserError::TooManyRequests));
@@ -99,10 +101,12 @@ impl Executor {
         self.out.tell(CONTROL_EXECUTOR, Message::Confirm { executor: self.config.executor, round });
     }
 
-    pub(super) fn confirmed(&mut self, round: u64, result: Result<Revision, UserError>) {
+    pub(super) fn confirmed(&mut self, round: u64, result: Result<(Revision, Revision), UserError>) {
         for unconfirmed in self.reads.asked.remove(&round).unwrap_or_default() {
             match (unconfirmed, result) {
-                (Unconfirmed::Read { origin, operation }, Ok(at)) => self.read_at(origin, operation, at),
+                (Unconfirmed::Read { origin, operation }, Ok((at, compacted))) => {
+                    self.read_at(origin, operation, at, compacted);
+                }
                 (Unconfirmed::Read { origin, .. } | Unconfirmed::Reply(Reply { origin, .. }), Err(error)) => {
                     self.out.answer(origin, Err(error));
                 }
@@ -112,22 +116,28 @@ impl Executor {
         }
     }
 
-    /// Reads at a revision that the member may show.
-    fn read_at(&mut self, origin: Origin, operation: Operation, at: Revision) {
+    /// The newest compaction that took effect here up to a revision, carried out or not.
+    fn compacted_by(&self, at: Revision) -> Revision {
+        self.compactions.iter().copied().take_while(|compaction| *compaction <= at).fold(self.compacted, Revision::max)
+    }
+
+    /// Reads at a revision that the member may show; nothing below `compacted`, which is not above it.
+    fn read_at(&mut self, origin: Origin, operation: Operation, at: Revision, compacted: Revision) {
         if let Some(id) = self.only_shard(&operation)
             && let Some(shard) = self.shards.get(&id)
             && at <= self.visible
         {
             // What was compacted since the question was asked can be read no more; what is newer was shown by then.
             let at = at.max(shard.store.compacted());
-            let result = evaluate(&operation, &shard.store, &self.leases, at.next());
+            let view = Compacted { view: &shard.store, at: compacted };
+            let result = evaluate(&operation, &view, &self.leases, at.next());
             return self.out.answer(origin, result.map(|evaluated| Response::Operation(evaluated.response)));
         }
         let shards = self.shards_total.expect("requests are held until the number of shards is known");
         let assigned = needs(&operation).assign(shards, |key| self.owner(key));
         let gathered = Gathered::new(at);
         let missing = assigned.len();
-        self.reads.gathering.insert(origin, Gathering { operation, at, gathered, missing });
+        self.reads.gathering.insert(origin, Gathering { operation, at, compacted, gathered, missing });
         if missing == 0 {
             return self.finish_read(origin);
         }
@@ -171,13 +181,15 @@ impl Executor {
     }
 
     fn finish_read(&mut self, origin: Origin) {
-        let Gathering { operation, at, gathered, .. } =
+        let Gathering { operation, at, compacted, gathered, .. } =
             self.reads.gathering.remove(&origin).expect("a read finishes once");
         if gathered.is_torn() {
             // What it was reading was compacted meanwhile; the newest revision cannot have been.
-            return self.read_at(origin, operation, self.visible.max(at));
+            let at = self.visible.max(at);
+            return self.read_at(origin, operation, at, self.compacted_by(at).max(compacted));
         }
-        let result = evaluate(&operation, &gathered, &self.leases, at.next());
+        let view = Compacted { view: &gathered, at: compacted };
+        let result = evaluate(&operation, &view, &self.leases, at.next());
         self.out.answer(origin, result.map(|evaluated| Response::Operation(evaluated.response)));
     }
 
