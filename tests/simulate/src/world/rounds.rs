@@ -67,6 +67,10 @@ impl World {
         };
         for Round { executor, effects, more } in rounds {
             let place = Place { executor, ..place };
+            if self.seat(place).is_none() {
+                // What an executor before this one wanted done has ended the member.
+                return Ok(());
+            }
             self.perform(place, effects)?;
             self.look(place)?;
             if more {
