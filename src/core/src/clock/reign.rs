@@ -2,12 +2,16 @@
 //!
 //! Everything else between executors is a message. Both belong to one object of the epoch: a revision taken from a dead
 //! reign's counter is dead too. The core sees it through [`Reign`], so that a simulator can let other executors run
-//! between any two calls.
+//! between any two calls; `interleavings.rs` lets loom run them between any two accesses.
 
 use super::Epoch;
 use campanile_storage::ids::Revision;
 use std::fmt::Debug;
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Revisions that may be taken and not yet visible. A full window refuses before a revision is taken.
 pub const WINDOW_REVISIONS: u64 = 1 << 16;
@@ -56,17 +60,17 @@ impl AtomicReign {
     /// A reign that opens with this base: the first revision taken is the one after it.
     #[must_use]
     pub fn new(epoch: Epoch, base: Revision) -> AtomicReign {
-        AtomicReign::with_window(epoch, base, WINDOW_REVISIONS)
+        AtomicReign::with_room(epoch, base, WINDOW_REVISIONS, EXECUTORS_MAX)
     }
 
-    fn with_window(epoch: Epoch, base: Revision, revisions: u64) -> AtomicReign {
+    fn with_room(epoch: Epoch, base: Revision, revisions: u64, executors: usize) -> AtomicReign {
         let base = u64::try_from(base.0).expect("a base is at least 1");
         AtomicReign {
             epoch,
             newest: AtomicU64::new(base),
             visible: AtomicU64::new(base << 1),
             slots: (0..revisions).map(|_| AtomicU64::new(0)).collect(),
-            waiting: (0..EXECUTORS_MAX).map(|_| AtomicBool::new(false)).collect(),
+            waiting: (0..executors).map(|_| AtomicBool::new(false)).collect(),
         }
     }
 
@@ -77,6 +81,7 @@ impl AtomicReign {
     fn advance(&self) -> bool {
         let mut moved = false;
         loop {
+            total_order();
             let visible = self.visible.load(Ordering::SeqCst);
             let next = (visible >> 1) + 1;
             let complete = self.slot(next).load(Ordering::SeqCst) == next << GROUPS_BITS;
@@ -137,11 +142,22 @@ impl Reign for AtomicReign {
 
     fn wait(&self, executor: usize) {
         self.waiting[executor].store(true, Ordering::SeqCst);
+        total_order();
     }
 
     fn wake(&self, executor: usize) -> bool {
+        total_order();
         self.waiting[executor].load(Ordering::SeqCst) && self.waiting[executor].swap(false, Ordering::SeqCst)
     }
+}
+
+/// Between a write and the look for what another executor wrote, where one of the two must see the other: the fill of a
+/// slot and the move of the visible revision, "I wait" and the move. The one order of all SeqCst accesses sees to it; with
+/// AcqRel ones a complete revision stays invisible, as loom shows. loom takes SeqCst accesses for AcqRel, and knows the
+/// order of SeqCst fences alone.
+fn total_order() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
 impl Debug for AtomicReign {
@@ -150,12 +166,15 @@ impl Debug for AtomicReign {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod interleavings;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     fn reign(window: u64) -> AtomicReign {
-        AtomicReign::with_window(Epoch::NONE, Revision::EMPTY, window)
+        AtomicReign::with_room(Epoch::NONE, Revision::EMPTY, window, 1)
     }
 
     #[test]
