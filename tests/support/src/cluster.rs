@@ -67,6 +67,22 @@ impl Member {
         self.process.as_ref().map(Process::id)
     }
 
+    /// The running process. Panics if there is none.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("the member runs")
+    }
+
+    /// Forgets a process that has ended by itself, so that the member can be started again.
+    pub fn bury(&mut self) {
+        let mut process = self.process.take().expect("the member ran");
+        assert!(process.ended().is_some(), "only the dead are buried");
+    }
+
+    /// What the process is started with; the last of a repeated flag counts.
+    pub fn arguments(&mut self) -> &mut Vec<String> {
+        &mut self.arguments
+    }
+
     /// Until a linearizable read is answered. Panics with the log if the process ends, or after [`READY_LIMIT`].
     pub async fn ready(&mut self) {
         let process = self.process.as_mut().expect("the member runs");
@@ -96,6 +112,15 @@ pub struct Cluster {
 impl Cluster {
     /// Starts all members and waits until each of them serves.
     pub async fn start(program: &Program, options: &Options) -> Self {
+        let mut cluster = Self::begin(program, options);
+        for member in &mut cluster.members {
+            member.ready().await;
+        }
+        cluster
+    }
+
+    /// Starts all members, whether they will ever serve or not.
+    pub fn begin(program: &Program, options: &Options) -> Self {
         let folder = tempfile::Builder::new().prefix("campanile-test-").tempdir().expect("a temporary folder");
         let ports: Vec<(u16, u16)> = (0..options.members).map(|_| (ports::free(), ports::free())).collect();
         let peers: Vec<String> =
@@ -110,7 +135,7 @@ impl Cluster {
             })
             .collect();
         let mut cluster = Self { members, folder };
-        cluster.start_all().await;
+        cluster.members.iter_mut().for_each(Member::start);
         cluster
     }
 

@@ -1,0 +1,120 @@
+//! A full disk, on a file system of its own: nothing is acknowledged that is not durable, nothing acknowledged is lost.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use campanile_test_support::{Cluster, environment};
+use tempfile::TempDir;
+
+use crate::{member, put};
+
+const SEGMENT_BYTES: u64 = 16 << 20;
+const VALUE_BYTES: usize = 256 << 10;
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+/// An ext4 file system in a file; it is unmounted when the value goes.
+struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// `None` where this user may not mount.
+    fn of(mib: u64) -> Option<Disk> {
+        let folder = tempfile::Builder::new().prefix("campanile-test-").tempdir().expect("a temporary folder");
+        let disk = Disk { folder };
+        fs::create_dir(disk.path()).expect("a mount point");
+        let image = disk.folder.path().join("image");
+        fs::File::create(&image).and_then(|file| file.set_len(mib << 20)).expect("an image");
+        let image = image.to_string_lossy().into_owned();
+        let path = disk.path().to_string_lossy().into_owned();
+        let is_mounted = succeeds("mkfs.ext4", &["-q", "-F", "-m", "0", &image])
+            && succeeds("mount", &["-o", "loop", &image, &path]);
+        if !is_mounted {
+            assert!(!environment::is_ci(), "no file system of its own can be mounted, and CI is set");
+            eprintln!("no file system of its own can be mounted (root?): skipped");
+        }
+        is_mounted.then_some(disk)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    /// Fills what is free, but for so many bytes.
+    fn fill_but(&self, spare_bytes: u64) -> PathBuf {
+        let statistics = rustix::fs::statvfs(self.path()).expect("a mounted disk");
+        let ballast = self.path().join(".ballast");
+        let bytes = (statistics.f_bavail * statistics.f_frsize).saturating_sub(spare_bytes);
+        let length = bytes.to_string();
+        assert!(succeeds("fallocate", &["-l", &length, &ballast.to_string_lossy()]), "the disk can be filled");
+        ballast
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        succeeds("umount", &[&self.path().to_string_lossy()]);
+    }
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+async fn member_on(data: &Path, checkpoint_bytes: u64) -> Cluster {
+    let flags = [
+        format!("--data-dir={}", data.display()),
+        format!("--wal-segment-bytes={SEGMENT_BYTES}"),
+        format!("--checkpoint-wal-bytes={checkpoint_bytes}"),
+        "--snapshot-count=10".to_owned(),
+    ];
+    member(&flags).await
+}
+
+/// Everything that was acknowledged is there.
+async fn has_all(cluster: &Cluster, acknowledged: &[(String, i64)]) {
+    use campanile_api::etcdserverpb::RangeRequest;
+    let range = RangeRequest { key: "k".into(), range_end: "l".into(), keys_only: true, ..Default::default() };
+    let found = cluster.client(0).kv().range(range).await.expect("it serves").into_inner();
+    let found: Vec<(String, i64)> =
+        found.kvs.iter().map(|kv| (String::from_utf8_lossy(&kv.key).into_owned(), kv.mod_revision)).collect();
+    for put in acknowledged {
+        assert!(found.contains(put), "{put:?} was acknowledged and is lost");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_has_no_room() {
+    let Some(disk) = Disk::of(256) else { return };
+    let mut cluster = member_on(&disk.path().join("data"), 1 << 30).await;
+    let client = cluster.client(0);
+    let mut acknowledged = Vec::new();
+    let ballast = disk.fill_but(SEGMENT_BYTES);
+    let mut failed = 0;
+    for number in 0..2_000 {
+        let key = format!("k/{number}");
+        match tokio::time::timeout(Duration::from_secs(5), put(&client, &key, VALUE_BYTES)).await {
+            Ok(Some(revision)) => acknowledged.push((key, revision)),
+            Ok(None) | Err(_) => failed += 1,
+        }
+        if failed > 2 {
+            break;
+        }
+    }
+    assert!(failed > 0, "{} puts fit on a full disk", acknowledged.len());
+    let process = cluster.members[0].process();
+    let status = process.ends_within(END_LIMIT).expect("a member that cannot write stops");
+    let log = process.log();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("the log cannot be written") && log.contains("no space left on the device"), "{log}");
+    println!("{} puts were acknowledged before the disk was full", acknowledged.len());
+    cluster.members[0].bury();
+    fs::remove_file(ballast).expect("the ballast goes");
+    cluster.start_all().await;
+    has_all(&cluster, &acknowledged).await;
+    assert!(put(&cluster.client(0), "k/again", VALUE_BYTES).await.is_some(), "there is room again");
+}
