@@ -140,7 +140,7 @@ async fn run(plan: Plan) {
     let dealing = front.accept(connections, &shared).await;
     let reason = ended(&shared).await;
     if let Some(dealing) = dealing {
-        dealing.end();
+        dealing.end().await;
     }
     front.drain(reason, &shared.serving).await;
     tasks.end().await;

@@ -28,10 +28,10 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 pub struct Front {
     pub environment: Environment<Services>,
     pub acceptor: Rc<Acceptor>,
-    pub metrics: Rc<Metrics>,
     /// Connections that are open.
     pub open: Rc<Cell<usize>>,
     pub tasks: Tasks,
+    pub metrics: Rc<Metrics>,
 }
 
 impl Front {
@@ -62,31 +62,27 @@ impl Front {
         let (environment, acceptor) = (self.environment.clone(), Rc::clone(&self.acceptor));
         let (open, metrics, tasks) = (Rc::clone(&self.open), Rc::clone(&self.metrics), self.tasks.clone());
         move |purpose, stream| {
-            let environment = environment.clone();
-            let (acceptor, open, metrics) = (Rc::clone(&acceptor), Rc::clone(&open), Rc::clone(&metrics));
-            open.set(open.get() + 1);
+            let (environment, acceptor) = (environment.clone(), Rc::clone(&acceptor));
+            let counted = Counted::new(&open, &metrics, purpose);
             tasks.spawn(async move {
+                let _counted = counted;
                 let address = stream.peer_addr().map_or_else(|_| "gone".into(), |address| address.to_string());
                 let _ = stream.set_nodelay(true);
                 match purpose {
                     Purpose::Client => {
                         let peer = Peer { address: address.clone() };
-                        metrics.client_connections.add(1);
                         if let Err(error) = serve_connection(Socket(stream), peer, environment).await {
                             tracing::debug!(client = address, %error, "a connection ended");
                         }
-                        metrics.client_connections.add(-1);
                     }
                     Purpose::Peer => serve_peer(stream, acceptor).await,
                 }
-                open.set(open.get() - 1);
             });
         }
     }
 
-    /// Tells the clients to go, and waits for a while until they have, those of the other executors too: `serving` counts
-    /// the executors whose connections have not ended. Where the core is silent already, no call can end any more, and
-    /// waiting helps nobody.
+    /// Tells the clients to go, and waits for a while until they have, those of the other executors too. Where the core
+    /// is silent already, no call can end any more, and waiting helps nobody.
     pub async fn drain(&self, reason: Reason, serving: &AtomicUsize) {
         self.environment.shutdown.begin();
         let patience = match reason {
@@ -105,5 +101,28 @@ impl Front {
             }
             glommio::timer::sleep(DRAIN_LOOK).await;
         }
+    }
+}
+
+/// A connection is counted as long as this lives, however it ends.
+struct Counted {
+    open: Rc<Cell<usize>>,
+    /// Of a client's connection.
+    metrics: Option<Rc<Metrics>>,
+}
+
+impl Counted {
+    fn new(open: &Rc<Cell<usize>>, metrics: &Rc<Metrics>, purpose: Purpose) -> Counted {
+        let metrics = (purpose == Purpose::Client).then(|| Rc::clone(metrics));
+        open.set(open.get() + 1);
+        metrics.iter().for_each(|metrics| metrics.client_connections.add(1));
+        Counted { open: Rc::clone(open), metrics }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.open.set(self.open.get() - 1);
+        self.metrics.iter().for_each(|metrics| metrics.client_connections.add(-1));
     }
 }

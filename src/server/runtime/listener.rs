@@ -7,8 +7,8 @@ use glommio::net::{AcceptedTcpStream, TcpListener, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{FromRawFd, IntoRawFd};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ pub enum Purpose {
     Peer,
 }
 
-type Dealt = (Purpose, AcceptedTcpStream);
+/// An accepted socket is owned, so that one that nobody takes any more is closed. glommio's own is not.
+type Dealt = (Purpose, OwnedFd);
 
 /// The control executor's ends of the channels by which connections are dealt out.
 pub struct Dealer {
@@ -49,8 +50,9 @@ impl Hand {
     /// Takes the connections that are dealt to this executor, for ever.
     pub async fn take(self, serve: impl Fn(Purpose, TcpStream)) {
         let receiver = self.receiver.connect().await;
-        while let Some((purpose, accepted)) = receiver.recv().await {
-            serve(purpose, accepted.bind_to_executor());
+        while let Some((purpose, socket)) = receiver.recv().await {
+            // SAFETY: the descriptor is an open socket, and its only owner hands it over.
+            serve(purpose, unsafe { TcpStream::from_raw_fd(socket.into_raw_fd()) });
         }
     }
 }
@@ -62,7 +64,8 @@ pub struct Dealing {
     serve_here: Box<dyn Fn(Purpose, TcpStream)>,
     /// Accepting has ended.
     ended: Cell<bool>,
-    tasks: RefCell<Vec<glommio::task::JoinHandle<()>>>,
+    /// The listening sockets once more, and the tasks that accept on them.
+    listeners: RefCell<Vec<(Socket, glommio::task::JoinHandle<()>)>>,
 }
 
 impl Dealing {
@@ -76,7 +79,7 @@ impl Dealing {
             next: Cell::new(0),
             serve_here: Box::new(serve_here),
             ended: Cell::new(false),
-            tasks: RefCell::default(),
+            listeners: RefCell::default(),
         })
     }
 
@@ -85,12 +88,13 @@ impl Dealing {
     /// # Errors
     /// If the address cannot be bound.
     pub fn listen(self: &Rc<Self>, address: SocketAddr, purpose: Purpose) -> io::Result<()> {
-        let listener = bind(address)?;
+        let (listener, socket) = bind(address)?;
         let dealing = Rc::clone(self);
         let task = glommio::spawn_local(async move {
             while !dealing.ended.get() {
                 match listener.shared_accept().await {
                     Ok(accepted) => dealing.deal(purpose, accepted).await,
+                    Err(_) if dealing.ended.get() => {}
                     Err(error) => {
                         tracing::warn!(%address, %error, "cannot accept a connection");
                         glommio::timer::sleep(REST).await;
@@ -98,7 +102,7 @@ impl Dealing {
                 }
             }
         });
-        self.tasks.borrow_mut().push(task.detach());
+        self.listeners.borrow_mut().push((socket, task.detach()));
         Ok(())
     }
 
@@ -107,22 +111,37 @@ impl Dealing {
         self.next.set((turn + 1) % (self.others.len() + 1));
         match turn.checked_sub(1) {
             None => (self.serve_here)(purpose, accepted.bind_to_executor()),
-            // An executor that is gone takes the member with it.
-            Some(other) => drop(self.others[other].send((purpose, accepted)).await),
+            Some(other) => match owned(accepted) {
+                // An executor that is gone takes the member with it; the socket comes back, and is closed.
+                Ok(socket) => drop(self.others[other].send((purpose, socket)).await),
+                Err(error) => tracing::warn!(%error, "cannot hand a connection on"),
+            },
         }
     }
 
-    /// Accepts nothing more.
-    pub fn end(&self) {
+    /// Accepts nothing more. The sockets are shut down, which ends the accepting under way: one that is only dropped may
+    /// still take a connection, and would keep it open for ever.
+    pub async fn end(&self) {
         self.ended.set(true);
-        for task in self.tasks.take() {
-            task.cancel();
+        for (socket, task) in self.listeners.take() {
+            if socket.shutdown(Shutdown::Both).is_err() {
+                task.cancel();
+            }
+            task.await;
         }
     }
 }
 
-/// glommio's own bind sets SO_REUSEPORT, by which a second member could steal connections of the first.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// The accepted socket, for another executor.
+fn owned(accepted: AcceptedTcpStream) -> io::Result<OwnedFd> {
+    let stream = accepted.bind_to_executor();
+    // SAFETY: the descriptor is open as long as the stream lives, which is longer than it is borrowed.
+    unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) }.try_clone_to_owned()
+}
+
+/// glommio's own bind sets SO_REUSEPORT, by which a second member could steal connections of the first. Answers with the
+/// listener, and its socket once more.
+fn bind(address: SocketAddr) -> io::Result<(TcpListener, Socket)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -131,6 +150,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    let again = socket.try_clone()?;
     // SAFETY: the descriptor is an open listening socket, and its only owner hands it over.
-    Ok(unsafe { TcpListener::from_raw_fd(socket.into_raw_fd()) })
+    Ok((unsafe { TcpListener::from_raw_fd(socket.into_raw_fd()) }, again))
 }

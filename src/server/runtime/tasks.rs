@@ -5,36 +5,46 @@
 
 use glommio::task::JoinHandle;
 use slab::Slab;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 
 /// Clones share the tasks.
 #[derive(Clone, Default)]
 pub struct Tasks {
+    shared: Rc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
     /// Those that run. One has no handle while it runs for the first time, which glommio does before it hands one out.
-    running: Rc<RefCell<Slab<Option<JoinHandle<()>>>>>,
+    running: RefCell<Slab<Option<JoinHandle<()>>>>,
+    has_ended: Cell<bool>,
 }
 
 impl Tasks {
-    /// Runs a future until it is done, or the executor ends.
+    /// Runs a future until it is done, or the executor ends. When it has, the future is dropped at once.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
-        let key = self.running.borrow_mut().insert(None);
-        let running = Rc::clone(&self.running);
+        if self.shared.has_ended.get() {
+            return;
+        }
+        let key = self.shared.running.borrow_mut().insert(None);
+        let shared = Rc::clone(&self.shared);
         let task = glommio::spawn_local(async move {
             future.await;
-            let handle = running.borrow_mut().try_remove(key);
+            let handle = shared.running.borrow_mut().try_remove(key);
             drop(handle);
         });
         // It may be done already; its place is empty then, since the last thing that it did was to leave it.
-        if let Some(running) = self.running.borrow_mut().get_mut(key) {
+        if let Some(running) = self.shared.running.borrow_mut().get_mut(key) {
             *running = Some(task.detach());
         }
     }
 
     /// Drops all that run, and waits until they are gone.
     pub async fn end(&self) {
-        let running = self.running.take();
+        self.shared.has_ended.set(true);
+        let running = self.shared.running.take();
         for (_, task) in running {
             let Some(task) = task else { continue };
             task.cancel();
