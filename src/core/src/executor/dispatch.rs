@@ -8,6 +8,9 @@ use crate::time::Instant;
 
 impl Executor {
     pub(super) fn take_message(&mut self, from: ExecutorId, message: Message, now: Instant) {
+        if self.shards_total.is_none() && message.concerns_a_shard() {
+            return self.early.push((from, message));
+        }
         match message {
             Message::Evaluate { origin, shard, operation } => self.evaluate(origin, shard, operation),
             Message::Answer { origin, result } => self.out.answer(origin, result),
@@ -70,5 +73,57 @@ impl Executor {
                 control.message(from, message, now, &mut self.out);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::CheckpointPolicy;
+    use crate::evaluate::Limits;
+    use crate::executor::effect::{Effect, Input, Origin, Ticket};
+    use crate::executor::{CatchUpBounds, Config, Start};
+    use crate::watch::StreamLimits;
+    use campanile_storage::ids::{MemberId, Revision, ShardId};
+    use campanile_storage::store::UNCOMPACTED;
+    use std::sync::Arc;
+
+    fn second_of_two() -> Executor {
+        let config = Config {
+            executor: 1,
+            executors: 2,
+            member: MemberId(1),
+            voters: vec![MemberId(1)],
+            members: Vec::new(),
+            shards_for_new_cluster: 2,
+            election_ticks: 10,
+            request_ticks_max: 60,
+            lease_ttl_min_seconds: 1,
+            limits: Limits { txn_operations_max: 128 },
+            stream_limits: StreamLimits::default(),
+            entry_bytes_max: 1,
+            slice_changes_max: 1,
+            checkpoint: CheckpointPolicy { transactions: 1, log_bytes: 1 },
+            catch_up: CatchUpBounds::default(),
+            seed: 1,
+            reign: |epoch, base| Arc::new(crate::clock::AtomicReign::new(epoch, base)),
+        };
+        Executor::new(config, Start::default(), Instant::default())
+    }
+
+    #[test]
+    fn what_is_asked_of_a_shard_before_its_executor_knows_of_it_is_answered_then() {
+        let mut executor = second_of_two();
+        let now = Instant::default();
+        let origin = Origin { executor: 0, ticket: Ticket(1) };
+        let ask = Message::HashAsk { origin, shard: ShardId(1), at: Revision(0), compacted: UNCOMPACTED, after: None };
+        let mut effects = Vec::new();
+        executor.step(Input::Message { from: 0, message: ask }, now);
+        executor.finish(now, &mut effects).expect("there is no log yet");
+        assert!(effects.is_empty(), "{effects:?}");
+        executor.step(Input::Message { from: 0, message: Message::Shards(2) }, now);
+        executor.finish(now, &mut effects).expect("there is no log yet");
+        let is_answered = |effect: &Effect| matches!(effect, Effect::Tell { to: 0, message: Message::HashPart { .. } });
+        assert!(effects.iter().any(is_answered), "{effects:?}");
     }
 }

@@ -23,6 +23,15 @@ use campanile_storage::log::{Cut, Floors};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+impl Message {
+    /// Whether one executor asks it of a shard that another hosts. It may come before that one knows that it does: only
+    /// what any two executors say to each other is in order, and the control executor tells each of them on its own.
+    #[must_use]
+    pub fn concerns_a_shard(&self) -> bool {
+        matches!(self, Message::Find { .. } | Message::HashAsk { .. } | Message::ToShard { .. })
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Message {
     // ---- one shard answers ----

@@ -228,6 +228,9 @@ pub struct Executor {
     watching: Watching,
     /// The visible revision at which the other executors were last told that it moved.
     woken_at: Revision,
+    /// What other executors asked of shards here before this one knew that it hosts them: what they ask in the moment
+    /// until it is told.
+    early: Vec<(ExecutorId, Message)>,
     /// Groups found at the start whose number of shards is not known yet.
     unclaimed: (HashMap<GroupId, GroupStart>, HashMap<ShardId, Store>),
     out: Outbox,
@@ -280,6 +283,7 @@ impl Executor {
             checkpointing,
             held_logs: HeldLogs::default(),
             halt: Halt::No,
+            early: Vec::new(),
             unclaimed: (start.groups, start.stores),
             out: Outbox::new(config.executor, config.executors),
             config,

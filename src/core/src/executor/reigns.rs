@@ -29,6 +29,9 @@ impl Executor {
             self.shards.insert(id, Shard::new(id, group, store, self.visible, self.config.entry_bytes_max));
         }
         self.open_streams(total, now);
+        for (from, message) in std::mem::take(&mut self.early) {
+            self.take_message(from, message, now);
+        }
         self.retry_held();
     }
 
