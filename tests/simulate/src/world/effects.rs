@@ -7,12 +7,12 @@ use crate::check::Violation;
 use crate::server::offers::Wanted;
 use bytes::Bytes;
 use campanile_core::error::UserError;
-use campanile_core::executor::effect::{Effect, Event, Input, Ticket};
+use campanile_core::executor::effect::{Effect, Event, Input, Replacement, Ticket};
 use campanile_core::executor::message::Message;
 use campanile_core::peer::PeerMessage;
 use campanile_core::response::Response;
-use campanile_storage::ids::MemberId;
-use campanile_storage::log::Batch;
+use campanile_storage::ids::{GroupId, MemberId};
+use campanile_storage::log::{Batch, Cut};
 
 const READABLE: &str = "what a member says can be read by the others";
 
@@ -34,6 +34,7 @@ impl World {
                     self.run_disk(place.member)?;
                 }
                 Effect::ReplaceLog(replacements) => {
+                    self.note_replacements(&replacements);
                     let floors = self.process(place).keeping.replace(place.executor, &replacements);
                     self.arrive(place, Input::LogCut(floors))?;
                 }
@@ -57,6 +58,15 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn note_replacements(&mut self, replacements: &[(GroupId, Cut, Replacement)]) {
+        for (_, _, replacement) in replacements {
+            self.counts.note(match replacement {
+                Replacement::Keep => "installation: a group keeps its log",
+                Replacement::Reset(_) => "installation: a group's log is replaced",
+            });
+        }
     }
 
     fn lives(&self, place: Place) -> bool {
