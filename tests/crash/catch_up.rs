@@ -11,6 +11,7 @@ use crate::{DEFAULT_KILLS, LEADER_LIMIT, attempt::Attempt, scene::Scene, subject
 const INSTALLED: &str = "campanile_checkpoints_installed_total";
 // What a member says in its log.
 const RECEIVING: &str = "fell behind the log; receiving a checkpoint";
+const LOST: &str = "lost a peer";
 const LOADED: &str = "loaded a checkpoint";
 const CATCH_UP_LIMIT: Duration = Duration::from_secs(60);
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -86,8 +87,14 @@ async fn a_member_that_is_held_up_begins_anew_as_often_as_it_must_and_leaves_not
     let address = scene.cluster.members[behind].address.clone();
     let mut files = Vec::new();
     for round in 0..HOLD_UPS {
+        let lost = scene.cluster.members[leader].said(LOST);
         signal(process, "STOP");
         scene.attempts.extend(write(&scene, behind, &mut random, |number| format!("bulk/{}", number % 40)).await);
+        // Until then what was written waits for it in the leader's queue.
+        wait::until("the leader to give it up", CATCH_UP_LIMIT, || async {
+            (scene.cluster.members[leader].said(LOST) > lost).then_some(())
+        })
+        .await;
         signal(process, "CONT");
         wait::until("an installed checkpoint", CATCH_UP_LIMIT, || async {
             metrics::sample(&address, INSTALLED).await.filter(|&installed| installed > round)
