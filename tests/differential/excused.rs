@@ -142,6 +142,12 @@ pub fn loses_deletions_at_compacted_revision(kind: Kind) -> bool {
     matches!(kind, Kind::Etcd(3, ..=5))
 }
 
+/// A change at exactly the compacted revision that its own transaction undid is dropped by the compaction; etcd still shows it to a watcher
+/// that begins there before the compaction's work is done. Campanile never does.
+pub fn shows_superseded_until_swept(kind: Kind) -> bool {
+    matches!(kind, Kind::Etcd(..))
+}
+
 /// etcd 3.5.8 (pull request 15695) answers a request for progress only when all watchers of the stream have caught up; before, always.
 pub fn answers_progress_always(kind: Kind) -> bool {
     matches!(kind, Kind::Etcd(3, ..=5))

@@ -46,10 +46,21 @@ impl History {
         distinct.len() < keys().count()
     }
 
-    /// What `interest` must have received from `from` on.
+    /// What `interest` must have received from `from` on: at the compacted revision only how the transaction left each key.
     pub fn expected(&self, interest: &Interest, from: i64) -> Vec<Event> {
         let first = self.events.partition_point(|event| revision(event) < from.max(interest.start));
-        self.events[first..].iter().filter(|event| interest.covers(event)).map(|event| interest.seen(event)).collect()
+        let is_kept = |event: &&Event| revision(event) != interest.compacted || !self.is_superseded(event);
+        let covered = self.events[first..].iter().filter(|event| interest.covers(event));
+        covered.filter(is_kept).map(|event| interest.seen(event)).collect()
+    }
+
+    /// Whether the event's own transaction changed its key once more, and otherwise. (No transaction puts a key twice.)
+    pub fn is_superseded(&self, event: &Event) -> bool {
+        let end = self.events.partition_point(|other| revision(other) <= revision(event));
+        let same_key = |other: &&Event| key(other) == key(event);
+        let last =
+            self.events[..end].iter().rev().take_while(|other| revision(other) == revision(event)).find(same_key);
+        last.is_some_and(|last| last.r#type != event.r#type)
     }
 }
 
@@ -73,7 +84,28 @@ impl Interest {
     }
 }
 
+fn key(event: &Event) -> Option<&[u8]> {
+    event.kv.as_ref().map(|kv| &kv.key[..])
+}
+
 /// The revision of an event.
 pub fn revision(event: &Event) -> i64 {
     event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
+}
+
+#[test]
+fn at_the_compacted_revision_only_the_last_change_of_a_key_is_expected() {
+    use campanile_api::mvccpb::KeyValue;
+    let event = |key: &'static str, r#type: EventType, mod_revision| Event {
+        r#type: r#type as i32,
+        kv: Some(KeyValue { key: key.into(), mod_revision, ..Default::default() }),
+        prev_kv: None,
+    };
+    let (put, delete) = (EventType::Put, EventType::Delete);
+    let events = [event("a", put, 2), event("b", put, 2), event("a", delete, 2), event("a", put, 3)];
+    let history = History { events: events.to_vec() };
+    let request = WatchCreateRequest { key: "a".into(), range_end: "\0".into(), ..Default::default() };
+    let expected = |compacted| history.expected(&Interest { request: request.clone(), start: 2, compacted }, 2);
+    assert_eq!(expected(1), events);
+    assert_eq!(expected(2), events[1..]);
 }

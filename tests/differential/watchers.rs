@@ -13,7 +13,7 @@ use crate::{
     answer::Answer,
     difference::Difference,
     excused,
-    history::{Interest, revision},
+    history::{History, Interest, revision},
     operation::Operation,
     run::Run,
     side::Side,
@@ -42,16 +42,19 @@ impl Watcher {
         Operation::Watch { stream: self.stream, request: self.interest.request.clone() }
     }
 
-    /// Whether a server of this kind is sure to send the event.
-    fn is_certain(&self, kind: Kind, event: &Event) -> bool {
-        !(excused::loses_deletions_at_compacted_revision(kind)
-            && event.r#type == EventType::Delete as i32
-            && revision(event) == self.interest.compacted)
+    /// Whether a server of this kind is sure to send the event, or sure not to.
+    fn is_certain(&self, kind: Kind, history: &History, event: &Event) -> bool {
+        if revision(event) != self.interest.compacted {
+            return true;
+        }
+        let is_lost = excused::loses_deletions_at_compacted_revision(kind) && event.r#type == EventType::Delete as i32;
+        let is_swept = excused::shows_superseded_until_swept(kind) && history.is_superseded(event);
+        !is_lost && !is_swept
     }
 
     /// The part of `events` on which a server of this kind is to be taken at its word.
-    fn certain(&self, kind: Kind, mut events: Vec<Event>) -> Vec<Event> {
-        events.retain(|event| self.is_certain(kind, event));
+    fn certain(&self, kind: Kind, history: &History, mut events: Vec<Event>) -> Vec<Event> {
+        events.retain(|event| self.is_certain(kind, history, event));
         events
     }
 }
@@ -172,7 +175,7 @@ impl Run {
             let expected = self.history.expected(&watcher.interest, watcher.compared + 1);
             !watcher.caught_up
                 && !watcher.doomed
-                && !expected.iter().any(|event| watcher.is_certain(self.judge.kind, event))
+                && !expected.iter().any(|event| watcher.is_certain(self.judge.kind, &self.history, event))
         };
         let pokes: Vec<_> = self
             .watchers
@@ -204,17 +207,20 @@ impl Run {
             return Ok(());
         }
         let expected = self.history.expected(&watcher.interest, watcher.compared + 1);
-        let (judge, subject) =
-            tokio::join!(received(&self.judge, watcher, &expected), received(&self.subject, watcher, &expected));
+        let history = &self.history;
+        let (judge, subject) = tokio::join!(
+            received(&self.judge, watcher, history, &expected),
+            received(&self.subject, watcher, history, &expected)
+        );
         for (kind, received) in [(self.judge.kind, judge), (self.subject.kind, subject)] {
             let count = expected.len();
-            let expected = watcher.certain(kind, expected.clone());
+            let expected = watcher.certain(kind, &self.history, expected.clone());
             if expected.len() < count {
                 self.excuse("a deletion at exactly the compacted revision is sent or not (3.5.16, pull request 18474)");
             }
             self.compare(&operation, Answer::Events(expected), Answer::Events(received))?;
         }
-        watcher.caught_up |= !watcher.certain(self.judge.kind, expected.clone()).is_empty();
+        watcher.caught_up |= !watcher.certain(self.judge.kind, &self.history, expected.clone()).is_empty();
         watcher.compared = self.horizon.revision;
         self.corners.events(&expected);
         Ok(())
@@ -227,14 +233,15 @@ async fn ending(side: &Side, watcher: &Watcher) -> Answer {
 }
 
 /// Waits for as many events as are expected, and takes them all.
-async fn received(side: &Side, watcher: &Watcher, expected: &[Event]) -> Vec<Event> {
+async fn received(side: &Side, watcher: &Watcher, history: &History, expected: &[Event]) -> Vec<Event> {
     let stream = &side.streams[watcher.stream];
-    let certain = |events: &[Event]| events.iter().filter(|event| watcher.is_certain(side.kind, event)).count();
+    let is_certain = |event: &&Event| watcher.is_certain(side.kind, history, event);
+    let certain = |events: &[Event]| events.iter().filter(is_certain).count();
     let due = certain(expected);
     let is_there = |events: &Vec<Event>| certain(events) >= due;
     let _ = stream
         .wait(|received| (due == 0 || received.events.get(&watcher.id).is_some_and(is_there)).then_some(()))
         .await;
     let events = stream.received().events.remove(&watcher.id).unwrap_or_default();
-    watcher.certain(side.kind, events)
+    watcher.certain(side.kind, history, events)
 }
