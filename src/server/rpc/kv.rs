@@ -5,7 +5,7 @@ use campanile_api::etcdserverpb as pb;
 use campanile_api::raw::{self, Encode};
 use campanile_core::error::UserError;
 use campanile_core::evaluate::{Limits, validate};
-use campanile_core::request::Request;
+use campanile_core::request::{Operation, Request};
 use campanile_core::response::OperationResponse;
 use campanile_rpc::Status;
 use campanile_storage::ids::Revision;
@@ -21,7 +21,7 @@ use super::operation;
 #[derive(Clone, Copy, Debug)]
 pub struct KvLimits {
     pub operations: Limits,
-    /// The largest request that writes, in bytes (etcd's `--max-request-bytes`).
+    /// The largest request that etcd takes through its log, in bytes (its `--max-request-bytes`).
     pub request_bytes_max: usize,
 }
 
@@ -39,12 +39,22 @@ pub(super) fn request(rpc: Rpc, message: Bytes, limits: KvLimits) -> Result<Requ
         }
         rpc => unreachable!("{rpc:?} is no method of KV"),
     };
-    if message_bytes > limits.request_bytes_max && !operation.is_read_only() {
+    if message_bytes > limits.request_bytes_max && is_bounded(&operation) {
         // What else is wrong with it is said first, as etcd does.
         validate(&operation, limits.operations).map_err(status)?;
         return Err(status(UserError::RequestTooLarge));
     }
     Ok(Request::Operation(operation))
+}
+
+/// Whether etcd takes the request through its log, and so bounds it: all but ranges, and transactions of nothing but ranges. A
+/// nested transaction counts as writing there, whatever is in it.
+fn is_bounded(operation: &Operation) -> bool {
+    let is_range = |operation: &Operation| matches!(operation, Operation::Range(_));
+    match operation {
+        Operation::Txn(txn) => !txn.success.iter().chain(&txn.failure).all(is_range),
+        operation => !is_range(operation),
+    }
 }
 
 pub(super) fn decode<M: Message + Default>(message: Bytes) -> Result<M, Status> {

@@ -260,6 +260,17 @@ fn what_is_refused_never_reaches_the_core() {
     let (asked, answer) = refused(&stuffed(50, b"k"));
     assert!(matches!(asked, Some(Request::Operation(Operation::Put(_)))));
     assert_eq!(answer, Err(super::status(UserError::Timeout)));
+    // A transaction of nothing but ranges does not go through etcd's log; with another nested in it, it does.
+    let txn = |steps| pb::TxnRequest { success: steps, ..Default::default() };
+    let step = |request| pb::RequestOp { request: Some(request) };
+    let range = || {
+        let range = pb::RangeRequest { key: vec![b'k'; 100].into(), ..Default::default() };
+        step(pb::request_op::Request::RequestRange(range))
+    };
+    let nested = txn(vec![step(pb::request_op::Request::RequestTxn(txn(vec![range()])))]);
+    assert!(call(Rpc::Txn, &txn(vec![range()]), Err(UserError::Timeout)).0.is_some());
+    let (asked, answer) = call(Rpc::Txn, &nested, Err(UserError::Timeout));
+    assert_eq!((asked, answer), (None, Err(super::status(UserError::RequestTooLarge))));
 
     let (asked, answer) = call_raw(Rpc::Put, Bytes::from_static(b"\xff\xff"), Err(UserError::Timeout));
     let status = answer.unwrap_err();
