@@ -193,6 +193,7 @@ fn share(member: &Member<'_>, ending: Ending) -> Result<Shared, Failure> {
     Ok(Shared {
         data_directory: (*directory).to_owned(),
         log_options: Options { segment_bytes: config.wal_segment_bytes, nonce: nonce()? },
+        log_reserve_bytes: config.wal_segment_bytes * u64::from(executors_of(placement)),
         io_memory_bytes: io_memory_of(config),
         spin: config.executors.spin,
         heartbeat_interval: config.timing.heartbeat_interval,

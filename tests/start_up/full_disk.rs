@@ -4,17 +4,27 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use campanile_test_support::{Cluster, environment};
+use campanile_api::etcdserverpb::{PutRequest, RangeRequest};
+use campanile_test_support::{Client, Cluster, Seed, environment, metrics, wait};
+use rand::RngCore;
 use tempfile::TempDir;
 
 use crate::{member, put};
 
 const SEGMENT_BYTES: u64 = 16 << 20;
 const VALUE_BYTES: usize = 256 << 10;
+const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
 const END_LIMIT: Duration = Duration::from_secs(20);
+const CHECKPOINT_LIMIT: Duration = Duration::from_secs(60);
+/// So much more log makes a checkpoint due.
+const CHECKPOINT_LOG_BYTES: u64 = 2 * SEGMENT_BYTES;
+/// Written before: more bytes than the checkpoint then finds room for.
+const VALUES: u64 = 640;
+/// The counter of finished checkpoints.
+const CHECKPOINTS: &str = "etcd_disk_backend_commit_duration_seconds_count";
 
 /// An ext4 file system in a file; it is unmounted when the value goes.
 struct Disk {
@@ -56,8 +66,17 @@ impl Disk {
 }
 
 impl Drop for Disk {
+    /// The kernel takes down the rings of a process that has ended in its own time, and their files with them.
     fn drop(&mut self) {
-        succeeds("umount", &[&self.path().to_string_lossy()]);
+        let path = self.path().to_string_lossy().into_owned();
+        let deadline = Instant::now() + UNMOUNT_LIMIT;
+        while !succeeds("umount", &[&path]) {
+            if Instant::now() >= deadline {
+                eprintln!("cannot unmount {path}");
+                break;
+            }
+            std::thread::sleep(wait::POLL_INTERVAL);
+        }
     }
 }
 
@@ -65,11 +84,11 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
-async fn member_on(data: &Path, checkpoint_bytes: u64) -> Cluster {
+async fn member_on(data: &Path) -> Cluster {
     let flags = [
         format!("--data-dir={}", data.display()),
         format!("--wal-segment-bytes={SEGMENT_BYTES}"),
-        format!("--checkpoint-wal-bytes={checkpoint_bytes}"),
+        format!("--checkpoint-wal-bytes={}", 1_u64 << 30),
         "--snapshot-count=10".to_owned(),
     ];
     member(&flags).await
@@ -77,7 +96,6 @@ async fn member_on(data: &Path, checkpoint_bytes: u64) -> Cluster {
 
 /// Everything that was acknowledged is there.
 async fn has_all(cluster: &Cluster, acknowledged: &[(String, i64)]) {
-    use campanile_api::etcdserverpb::RangeRequest;
     let range = RangeRequest { key: "k".into(), range_end: "l".into(), keys_only: true, ..Default::default() };
     let found = cluster.client(0).kv().range(range).await.expect("it serves").into_inner();
     let found: Vec<(String, i64)> =
@@ -90,7 +108,7 @@ async fn has_all(cluster: &Cluster, acknowledged: &[(String, i64)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_has_no_room() {
     let Some(disk) = Disk::of(256) else { return };
-    let mut cluster = member_on(&disk.path().join("data"), 1 << 30).await;
+    let mut cluster = member_on(&disk.path().join("data")).await;
     let client = cluster.client(0);
     let mut acknowledged = Vec::new();
     let ballast = disk.fill_but(SEGMENT_BYTES);
@@ -117,4 +135,46 @@ async fn the_log_has_no_room() {
     cluster.start_all().await;
     has_all(&cluster, &acknowledged).await;
     assert!(put(&cluster.client(0), "k/again", VALUE_BYTES).await.is_some(), "there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_has_no_room() {
+    let Some(disk) = Disk::of(1024) else { return };
+    let mut random = Seed::take("a_checkpoint_has_no_room").part(0);
+    let mut cluster = member_on(&disk.path().join("data")).await;
+    let mut acknowledged = Vec::new();
+    let mut write = async |client: &Client, key: String| {
+        let mut value = vec![0; VALUE_BYTES];
+        random.fill_bytes(&mut value);
+        let put = PutRequest { key: key.clone().into(), value: value.into(), ..Default::default() };
+        let answer = client.kv().put(put).await.expect("the log has room").into_inner();
+        (key, answer.header.expect("every answer has one").revision)
+    };
+    for number in 0..VALUES {
+        acknowledged.push(write(&cluster.client(0), format!("k/{number}")).await);
+    }
+    cluster.kill_all();
+    // The log's growth since the start makes a checkpoint due: less than the ballast leaves.
+    let ballast = disk.fill_but(CHECKPOINT_LOG_BYTES + 4 * SEGMENT_BYTES);
+    cluster.members[0].arguments().push(format!("--checkpoint-wal-bytes={CHECKPOINT_LOG_BYTES}"));
+    cluster.start_all().await;
+    let client = cluster.client(0);
+    let member = &cluster.members[0];
+    for _ in 0..CHECKPOINT_LOG_BYTES / VALUE_BYTES as u64 {
+        write(&client, "overwritten".to_owned()).await;
+    }
+    wait::until("a checkpoint that fails", CHECKPOINT_LIMIT, async || {
+        (member.said("cannot write a checkpoint") > 0).then_some(())
+    })
+    .await;
+    assert!(member.said("leave room for the logs beside") > 0, "it says why");
+    acknowledged.push(write(&client, "k/later".to_owned()).await);
+    let finished = async || metrics::sample(&member.address, CHECKPOINTS).await.filter(|&finished| finished > 0);
+    assert_eq!(finished().await, None, "the checkpoint does not fit");
+    fs::remove_file(ballast).expect("the ballast goes");
+    wait::until("a checkpoint that succeeds", CHECKPOINT_LIMIT, &finished).await;
+    cluster.kill_all();
+    cluster.start_all().await;
+    assert!(cluster.members[0].said("loaded a checkpoint") > 0, "it starts from the checkpoint");
+    has_all(&cluster, &acknowledged).await;
 }

@@ -1,7 +1,8 @@
 //! The files of checkpoints, and the manifest that says which one is live. Lives on the control executor.
 //!
 //! One step of work at a time, as the core says. A step that fails removes what there is of the file, and is told; traffic
-//! goes on, and the logs stay as long as they are needed.
+//! goes on, and the logs stay as long as they are needed. A file that grew into the room that the logs need next fails too:
+//! a member without a newer checkpoint works on, one without room for its log stops.
 
 use super::signal::Signal;
 use campanile_core::executor::effect::{FileWork, Input};
@@ -13,7 +14,7 @@ use campanile_storage::log::{Floors, LogRemains, Retired};
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What recovery found of a member's checkpoints.
 #[derive(Debug)]
@@ -39,14 +40,22 @@ struct Files<D: Disk> {
     disk: D,
     directory: PathBuf,
     cluster: u64,
+    /// Room that is left to the logs.
+    reserve_bytes: u64,
     manifest: Manifest,
     live: Rc<Cell<Option<Number>>>,
     /// The number of the file that is written, or was written last. None is used twice: a manifest that could not be
     /// written may still be found by the next start.
     number: Number,
-    writer: Option<Writer<D>>,
+    writing: Option<Writing<D>>,
     receiving: Option<Receiving<D>>,
     retired: Vec<Retired<D>>,
+}
+
+/// A file that this member writes.
+struct Writing<D: Disk> {
+    writer: Writer<D>,
+    began: Instant,
 }
 
 /// A file that another member sends.
@@ -59,7 +68,7 @@ struct Receiving<D: Disk> {
 
 impl<D: Disk> Checkpoints<D> {
     #[must_use]
-    pub fn new(disk: D, directory: PathBuf, cluster: u64, kept: Kept) -> Rc<Checkpoints<D>> {
+    pub fn new(disk: D, directory: PathBuf, cluster: u64, reserve_bytes: u64, kept: Kept) -> Rc<Checkpoints<D>> {
         let retired = kept.retired.into_iter().map(|remains| Retired::new(disk.clone(), remains)).collect();
         let number = Number(kept.next_number.0 - 1);
         let live = Rc::new(Cell::new(kept.manifest.live.as_ref().map(|live| live.number)));
@@ -67,10 +76,11 @@ impl<D: Disk> Checkpoints<D> {
             disk,
             directory: directory.clone(),
             cluster,
+            reserve_bytes,
             manifest: kept.manifest,
             live: Rc::clone(&live),
             number,
-            writer: None,
+            writing: None,
             receiving: None,
             retired,
         };
@@ -91,14 +101,14 @@ impl<D: Disk> Checkpoints<D> {
         self.live.get().map(|number| checkpoint_path(&self.directory, number))
     }
 
-    /// Does what comes, for ever. `done` is told how each step ended.
-    pub async fn run(self: Rc<Self>, done: impl Fn(Input)) {
+    /// Does what comes, for ever. `done` is told how each step ended, `written` how long a file took until it was durable.
+    pub async fn run(self: Rc<Self>, done: impl Fn(Input), written: impl Fn(Duration)) {
         let mut files = self.files.take().expect("the checkpoints are looked after once");
         loop {
             self.wake.wait().await;
             let Some(work) = self.work.take() else { continue };
             let is_last_part = matches!(work, FileWork::FinishReceiving);
-            done(match files.perform(work).await {
+            done(match files.perform(work, &written).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     files.complain(&error);
@@ -111,21 +121,24 @@ impl<D: Disk> Checkpoints<D> {
 }
 
 impl<D: Disk> Files<D> {
-    async fn perform(&mut self, work: FileWork) -> Result<Input, Error> {
+    async fn perform(&mut self, work: FileWork, written: &impl Fn(Duration)) -> Result<Input, Error> {
         match work {
             FileWork::Begin { revision, shards, meta } => {
                 self.begin_number().await;
+                let began = Instant::now();
                 let header = Header { cluster: self.cluster, revision, shards };
                 let writer = Writer::begin(self.disk.clone(), &self.directory, self.number, header, &meta).await?;
-                self.writer = Some(writer);
+                self.writing = Some(Writing { writer, began });
             }
             FileWork::Write(chunk) => {
-                let writer = self.writer.as_mut().expect("a file was begun");
-                writer.write_chunk(&chunk).await?;
+                self.leave_room(chunk.packed_bytes()).await?;
+                let writing = self.writing.as_mut().expect("a file was begun");
+                writing.writer.write_chunk(&chunk).await?;
             }
             FileWork::Finish => {
-                let writer = self.writer.take().expect("a file was begun");
+                let Writing { writer, began } = self.writing.take().expect("a file was begun");
                 let bytes = writer.finish().await?;
+                written(began.elapsed());
                 tracing::debug!(number = %self.number, bytes, "a checkpoint is durable");
             }
             FileWork::MakeLive { revision, groups } => self.make_live(revision, groups).await?,
@@ -142,12 +155,23 @@ impl<D: Disk> Files<D> {
         self.number = Number(self.number.0 + 1);
     }
 
+    /// Refuses a write after which the logs could not grow.
+    async fn leave_room(&self, bytes: usize) -> Result<(), Error> {
+        let free_bytes = self.disk.free_bytes(&self.directory).await?;
+        if free_bytes.saturating_sub(bytes as u64) >= self.reserve_bytes {
+            return Ok(());
+        }
+        let path = checkpoint_path(&self.directory, self.number);
+        Err(Error::Full { operation: "leave room for the logs beside", path })
+    }
+
     async fn receive(&mut self, file_bytes: u64, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         if offset == 0 {
             self.begin_number().await;
             let receiver = Receiver::begin(self.disk.clone(), &self.directory, self.number, file_bytes).await?;
             self.receiving = Some(Receiving { receiver: Some(receiver), file_bytes, began: Instant::now() });
         }
+        self.leave_room(bytes.len()).await?;
         let receiver = self.receiving.as_mut().and_then(|receiving| receiving.receiver.as_mut());
         receiver.expect("a file was begun").write(offset, bytes).await
     }
@@ -211,7 +235,7 @@ impl<D: Disk> Files<D> {
     /// Removes what there is of a file that will not be finished, or was received and is of no use.
     async fn abandon(&mut self) {
         let mut removed = Ok(());
-        if let Some(writer) = self.writer.take() {
+        if let Some(Writing { writer, .. }) = self.writing.take() {
             removed = writer.abandon().await;
         }
         if let Some(Receiving { receiver, .. }) = self.receiving.take() {

@@ -56,6 +56,8 @@ pub enum Connections {
 pub struct Shared {
     pub data_directory: PathBuf,
     pub log_options: Options,
+    /// Room on the device that checkpoints leave to the logs: a segment for each.
+    pub log_reserve_bytes: u64,
     pub io_memory_bytes: usize,
     pub spin: Duration,
     pub heartbeat_interval: Duration,
@@ -130,7 +132,9 @@ async fn run(plan: Plan) {
     spawn_journal(&tasks, &driver, &journal, executor);
     if let Some(Files { checkpoints, .. }) = files {
         let driver = Rc::clone(&driver);
-        tasks.spawn(checkpoints.run(move |done| driver.input(done)));
+        let metrics = Rc::clone(Driver::metrics(&driver));
+        let written = move |took| metrics.checkpoint_write.observe(took);
+        tasks.spawn(checkpoints.run(move |done| driver.input(done), written));
     }
     spawn_maintenance(&tasks, &log, executor);
     spawn_ticks(&tasks, &driver, &shared);
@@ -172,7 +176,13 @@ impl Storage {
             Err(error) => stop("cannot use the data directory", &error),
         };
         let files = inheritance.kept.map(|kept| Files {
-            checkpoints: Checkpoints::new(disk, shared.data_directory.clone(), shared.identity.cluster_id, kept),
+            checkpoints: Checkpoints::new(
+                disk,
+                shared.data_directory.clone(),
+                shared.identity.cluster_id,
+                shared.log_reserve_bytes,
+                kept,
+            ),
             offers: Rc::new(Offers::new(disk)),
         });
         let log = match Log::open(disk, inheritance.log, shared.log_options).await {
@@ -263,16 +273,20 @@ fn spawn_maintenance(tasks: &Tasks, log: &Rc<Log<UringDisk>>, executor: u16) {
     let log = Rc::clone(log);
     tasks.spawn(async move {
         loop {
+            let mut pause = MAINTENANCE_INTERVAL;
             if let Err(error) = log.maintain().await {
                 tracing::warn!(executor, %error, "cannot prepare the log's next segment");
+                pause = MAINTENANCE_RETRY;
             }
-            glommio::timer::sleep(MAINTENANCE_INTERVAL).await;
+            glommio::timer::sleep(pause).await;
         }
     });
 }
 
 /// How often the log is looked after.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
+/// And after it failed, which may have taken a write of a whole segment.
+const MAINTENANCE_RETRY: Duration = Duration::from_secs(10);
 
 fn spawn_ticks(tasks: &Tasks, driver: &Rc<Driver>, shared: &Shared) {
     let driver = Rc::clone(driver);

@@ -65,6 +65,9 @@ pub trait Disk: Clone + 'static {
 
     /// Makes the names of a directory durable.
     async fn sync_directory(&self, path: &Path) -> Result<()>;
+
+    /// Bytes that files in a directory could still take. Others may take them first.
+    async fn free_bytes(&self, path: &Path) -> Result<u64>;
 }
 
 /// An open file. Dropping it closes it.

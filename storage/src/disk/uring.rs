@@ -144,6 +144,14 @@ impl Disk for UringDisk {
     async fn sync_directory(&self, path: &Path) -> Result<()> {
         blocking("sync directory", path, |path| fs::File::open(path)?.sync_all()).await
     }
+
+    async fn free_bytes(&self, path: &Path) -> Result<u64> {
+        blocking("measure", path, |path| {
+            let statistics = rustix::fs::statvfs(&path)?;
+            Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+        })
+        .await
+    }
 }
 
 impl File for UringFile {

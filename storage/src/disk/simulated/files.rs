@@ -64,6 +64,11 @@ impl Disk for SimulatedDisk {
         self.finish(|medium| medium.sync_directory(path));
         Ok(())
     }
+
+    /// Not an operation: it takes no time and cannot fail.
+    async fn free_bytes(&self, _: &Path) -> Result<u64> {
+        Ok(self.state.borrow().left_bytes())
+    }
 }
 
 impl SimulatedDisk {
@@ -77,8 +82,7 @@ impl SimulatedFile {
     fn fits(&self, offset: u64, length: usize) -> usize {
         let state = self.disk.state.borrow();
         let size = state.medium.size(self.inode);
-        let left = state.capacity_bytes.saturating_sub(state.medium.used_bytes());
-        let end = size.saturating_add(left).max(size);
+        let end = size.saturating_add(state.left_bytes()).max(size);
         usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(length)
     }
 

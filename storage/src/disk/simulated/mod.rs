@@ -57,6 +57,12 @@ struct State {
     counts: Counts,
 }
 
+impl State {
+    fn left_bytes(&self) -> u64 {
+        self.capacity_bytes.saturating_sub(self.medium.used_bytes())
+    }
+}
+
 /// What was done to the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

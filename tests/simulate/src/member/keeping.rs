@@ -84,10 +84,10 @@ impl Keeping {
             tasks.spawn(Rc::clone(&journal).run_release());
             tasks.spawn(write(Rc::clone(&journal), executor, Rc::clone(&arrivals), Rc::clone(&failure)));
             if let Some(kept) = kept {
-                let files = Checkpoints::new(disk.clone(), data_directory(), CLUSTER, kept);
+                let files = Checkpoints::new(disk.clone(), data_directory(), CLUSTER, SEGMENT_BYTES, kept);
                 let arrivals = Rc::clone(&arrivals);
                 let done = move |input| arrivals.borrow_mut().push((executor, input));
-                tasks.spawn(Rc::clone(&files).run(done));
+                tasks.spawn(Rc::clone(&files).run(done, |_| ()));
                 checkpoints = Some(files);
             }
             starts.push(start);
