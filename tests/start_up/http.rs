@@ -7,10 +7,14 @@ use std::{
     time::Duration,
 };
 
+use campanile_api::etcdserverpb::LeaseGrantRequest;
 use campanile_test_support::{Cluster, Options, Program, tools, wait};
 
 use crate::{member, put};
 
+const EXPIRY_LIMIT: Duration = Duration::from_secs(20);
+/// Many heartbeat intervals.
+const HOLD_UP: Duration = Duration::from_secs(1);
 const TICK_LIMIT: Duration = Duration::from_secs(5);
 
 /// What etcd's dashboards and alerts query, as far as this version has it.
@@ -138,6 +142,41 @@ async fn what_happens_is_counted() {
     assert_eq!(value(&metrics, "etcd_mvcc_put_total"), 10.0);
     assert_eq!(value(&metrics, "etcd_server_has_leader"), 1.0);
     assert_eq!(value(&metrics, "etcd_server_is_leader"), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_by_itself_is_counted() {
+    let subject = member(&[]).await;
+    let address = &subject.members[0].address;
+    let grant = LeaseGrantRequest { ttl: 1, ..Default::default() };
+    subject.client(0).lease().lease_grant(grant).await.expect("a lease is granted");
+    wait::until("a lease that ran out", EXPIRY_LIMIT, || async {
+        let metrics = get(address, "/metrics").1;
+        (value(&metrics, "etcd_debugging_server_lease_expired_total") == 1.0).then_some(())
+    })
+    .await;
+}
+
+/// A member that is held up finds, once it goes on, that it was late as a leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_late_is_counted() {
+    let mut subject = member(&[]).await;
+    let address = subject.members[0].address.clone();
+    let client = subject.client(0);
+    let process = subject.members[0].process_id().expect("it runs").cast_signed();
+    let signal = |signal| {
+        let process = rustix::process::Pid::from_raw(process).expect("a process has a number");
+        rustix::process::kill_process(process, signal).expect("it is this test's own");
+    };
+    signal(rustix::process::Signal::STOP);
+    std::thread::sleep(HOLD_UP);
+    signal(rustix::process::Signal::CONT);
+    client.probe().await.expect("it goes on");
+    let late = || async {
+        let metrics = get(&address, "/metrics").1;
+        (value(&metrics, "etcd_server_heartbeat_send_failures_total") >= 1.0).then_some(())
+    };
+    wait::until("a late heartbeat", TICK_LIMIT, late).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,6 @@ pub struct Cells {
     /// Events that were handed to watchers.
     pub watch_events: Counter,
     /// Events that wait for watchers to take them.
-    pub watch_events_pending: Gauge,
     /// Set on the executor of the control group.
     pub visible_revision: Gauge,
     /// Set on the executor of the control group.
@@ -114,7 +113,6 @@ impl Default for Cells {
             watchers: Gauge::default(),
             slow_watchers: Gauge::default(),
             watch_events: Counter::default(),
-            watch_events_pending: Gauge::default(),
             visible_revision: Gauge::default(),
             compacted_revision: Gauge::default(),
             leases_granted: Counter::default(),
@@ -204,11 +202,6 @@ const ROWS: &[(&str, &str, Source)] = &[
     ("etcd_debugging_mvcc_watcher_total", "Watchers.", Level(|cells| &cells.watchers)),
     ("etcd_debugging_mvcc_slow_watcher_total", "Watchers that are behind.", Level(|cells| &cells.slow_watchers)),
     ("etcd_debugging_mvcc_events_total", "Events handed to watchers.", Sum(|cells| &cells.watch_events)),
-    (
-        "etcd_debugging_mvcc_pending_events_total",
-        "Events waiting for watchers.",
-        Level(|cells| &cells.watch_events_pending),
-    ),
     ("etcd_debugging_mvcc_current_revision", "The visible revision.", Level(|cells| &cells.visible_revision)),
     ("etcd_debugging_mvcc_compact_revision", "The compacted revision.", Level(|cells| &cells.compacted_revision)),
     ("etcd_debugging_lease_granted_total", "Granted leases.", Sum(|cells| &cells.leases_granted)),

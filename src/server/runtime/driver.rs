@@ -29,6 +29,9 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What etcd calls a slow apply.
+const SLOW_POLL_NANOSECONDS: i64 = 100_000_000;
+
 /// Takes the answer to a request.
 pub type Answer = Box<dyn FnOnce(Answered)>;
 
@@ -241,6 +244,9 @@ impl Driver {
         if took > longest.get() {
             longest.set(took);
         }
+        if took > SLOW_POLL_NANOSECONDS {
+            self.metrics.slow_applies.increment();
+        }
     }
 
     fn perform(self: &Rc<Self>, effect: Effect) {
@@ -293,6 +299,7 @@ impl Driver {
             Event::Opened { epoch, base } => tracing::info!(%epoch, %base, "this member is the primary"),
             Event::Ceased { epoch } => tracing::warn!(%epoch, "this member is the primary no more"),
             Event::Shards(shards) => tracing::info!(shards, "the cluster's number of shards is known"),
+            Event::LeaseExpired(_) => self.metrics.leases_expired.increment(),
             Event::Checkpoint { revision } => tracing::info!(%revision, "a checkpoint is live"),
             Event::CheckpointFailed => tracing::warn!("a checkpoint failed; it is tried again later"),
             Event::Sending { to, revision } => {

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Everything that one executor is made of; it travels to the executor's thread.
 pub struct Plan {
@@ -294,9 +294,12 @@ fn spawn_ticks(tasks: &Tasks, driver: &Rc<Driver>, shared: &Shared) {
     let patience = shared.election_timeout * LEADERLESS_ELECTIONS_MAX;
     tasks.spawn(async move {
         let mut leaderless = Duration::ZERO;
+        let mut before = Instant::now();
         loop {
             glommio::timer::sleep(interval).await;
             driver.tick();
+            driver.note_tick(before.elapsed(), interval);
+            before = Instant::now();
             leaderless = if driver.leader().is_some() { Duration::ZERO } else { leaderless + interval };
             if leaderless >= patience {
                 driver.services().leader_lost();

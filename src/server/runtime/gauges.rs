@@ -4,12 +4,20 @@ use super::driver::Driver;
 use campanile_core::executor::Executor;
 use campanile_core::executor::effect::Input;
 use campanile_core::group::Role;
+use std::time::Duration;
 
 impl Driver {
     /// A heartbeat interval has passed.
     pub fn tick(&self) {
         self.input(Input::Tick);
         self.with_core(|core| self.measure(core));
+    }
+
+    /// The time between two ticks. A primary that is late by as much as etcd's leader may be has sent its heartbeats late.
+    pub fn note_tick(&self, took: Duration, interval: Duration) {
+        if took > interval * 2 && self.with_core(|core| core.is_control() && core.is_serving()) {
+            Driver::metrics(self).heartbeat_send_failures.increment();
+        }
     }
 
     fn measure(&self, core: &Executor) {

@@ -1,7 +1,7 @@
 //! The services' view of an executor: requests, watches, health and metrics, carried out by its [`Driver`].
 
 use super::driver::{Answered, Driver};
-use super::tallies;
+use super::tallies::{self, Class};
 use crate::metrics;
 use crate::peers::{RelayError, RelayRequest};
 use crate::rpc::{Done, Executor, Relayed, Responder, Sizes, status};
@@ -12,7 +12,7 @@ use campanile_core::watch::{StreamId, WatchResponse};
 use campanile_rpc::{Code, HttpReply, HttpResponse, Status};
 use campanile_storage::ids::MemberId;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the primary gets for a request whose client named no deadline.
 const RELAY_DEADLINE: Duration = Duration::from_secs(7);
@@ -20,11 +20,15 @@ const RELAY_DEADLINE: Duration = Duration::from_secs(7);
 impl Executor for Driver {
     fn request(&self, request: Request, relayed: bool, responder: Responder) {
         let metrics = Rc::clone(Driver::metrics(self));
+        let class = Class::of(&request);
+        let begin = Instant::now();
         let answer = move |answered| match answered {
             Answered::Response(result) => {
-                if let Ok(response) = &result {
-                    tallies::count(&metrics, response);
+                match &result {
+                    Ok(response) => tallies::count(&metrics, response),
+                    Err(error) => tallies::count_failure(&metrics, class, error),
                 }
+                tallies::count_slow(&metrics, class, begin.elapsed());
                 responder.answer(result);
             }
             Answered::Relay(to) => responder.relay(to),

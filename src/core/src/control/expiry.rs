@@ -2,6 +2,7 @@
 
 use super::Control;
 use super::coordinator::Work;
+use crate::executor::effect::Event;
 use crate::executor::outbox::Outbox;
 use crate::time::Instant;
 
@@ -14,6 +15,7 @@ impl Control {
             return;
         }
         for lease in self.leases.expired(now, LEASES_MAX) {
+            out.report(Event::LeaseExpired(lease));
             self.enqueue(Work::Revoke { origin: None, lease }, out);
         }
     }

@@ -9,7 +9,7 @@ use crate::response::Response;
 use crate::watch::StreamId;
 use bytes::Bytes;
 use campanile_storage::checkpoint::{Chunk, Header};
-use campanile_storage::ids::{GroupId, MemberId, Revision, Term};
+use campanile_storage::ids::{GroupId, LeaseId, MemberId, Revision, Term};
 use campanile_storage::log::{Cut, Floors, HardState, Update};
 use std::sync::Arc;
 
@@ -162,6 +162,8 @@ pub enum Event {
     Ceased { epoch: crate::clock::Epoch },
     /// The number of shards is known.
     Shards(u32),
+    /// A lease ran out; this member, the primary, revokes it.
+    LeaseExpired(LeaseId),
     /// A checkpoint at this revision is live.
     Checkpoint { revision: Revision },
     /// A checkpoint could not be written; it is tried again later.

@@ -191,6 +191,7 @@ impl World {
             Event::Opened { .. } => "reign opened",
             Event::Ceased { .. } => "reign ended",
             Event::Shards(_) => "shards known",
+            Event::LeaseExpired(_) => "lease expired",
             Event::Checkpoint { .. } => "checkpoint live",
             Event::CheckpointFailed => "checkpoint failed",
             Event::Sending { .. } => "checkpoint sent",
