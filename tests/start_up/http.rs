@@ -160,7 +160,7 @@ async fn what_happens_by_itself_is_counted() {
 /// A member that is held up finds, once it goes on, that it was late as a leader.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_late_is_counted() {
-    let mut subject = member(&[]).await;
+    let subject = member(&[]).await;
     let address = subject.members[0].address.clone();
     let client = subject.client(0);
     let process = subject.members[0].process_id().expect("it runs").cast_signed();
