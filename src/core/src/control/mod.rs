@@ -35,7 +35,7 @@ use crate::executor::Config;
 use crate::executor::effect::ExecutorId;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
-use crate::group::{Collected, Group, Role};
+use crate::group::{Collected, Group};
 use crate::lease::LeaseTable;
 use crate::peer::{CatchUp, PeerMessage};
 use crate::random::Random;
@@ -280,7 +280,8 @@ impl Control {
     }
 
     fn follow_role(&mut self, now: Instant, out: &mut Outbox) {
-        let leads = self.group.role() == Role::Leader;
+        // An epoch has the term in its name, and other executors write it down: it must not come twice.
+        let leads = self.group.leads_for_good();
         let actions = match (leads, self.succession.is_trying()) {
             (true, false) => self.succession.elected(self.group.term()),
             (false, true) => self.succession.deposed(),

@@ -5,9 +5,11 @@
 //! - A message leaves only after everything that it attests is durable.
 //! - The commit index is known, with the term in which this member saw it, before any message of the same step leaves.
 
+mod conversion;
 mod elections;
 mod node;
 mod storage;
 pub mod wire;
 
-pub use node::{CONFIGURATION, Collected, CommittedEntry, Group, GroupConfig, GroupStart, NORMAL, Place, Role};
+pub use conversion::{CONFIGURATION, NORMAL};
+pub use node::{Collected, CommittedEntry, Group, GroupConfig, GroupStart, Place, Role};

@@ -1,12 +1,13 @@
 //! A group's node: steps raft-rs, and hands out what is to be persisted, sent and applied.
 
+use super::conversion::{from_raft, from_raft_state, to_raft};
 use super::elections::{ElectionTimer, RAFT_TIMEOUT_FACTOR};
 use super::storage::GroupStorage;
 use crate::clock::Fence;
 use crate::clock::batch::ENTRY_BYTES_MAX;
 use campanile_storage::ids::{GroupId, Index, MemberId, Term};
 use campanile_storage::log::{Cut, Entry, HardState, Update};
-use raft::eraftpb::{ConfState, EntryType, Message, MessageType};
+use raft::eraftpb::{ConfState, Message, MessageType};
 use raft::{Config, RawNode, StateRole};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,11 +21,6 @@ const MESSAGES_IN_FLIGHT_MAX: usize = 128;
 const UNCOMMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Committed entries handed out at once.
 const COMMITTED_BYTES_MAX: u64 = 1024 * 1024;
-
-/// An entry whose payload is ours to read. An empty one is Raft's own, written by a new leader.
-pub const NORMAL: u8 = 0;
-/// An entry that changes the group's configuration, in raft-rs's encoding.
-pub const CONFIGURATION: u8 = 2;
 
 /// What a group needs to know of its member.
 #[derive(Clone, Debug)]
@@ -86,6 +82,7 @@ pub struct Collected {
 struct Unpersisted {
     batch: u64,
     ready: u64,
+    term: Term,
     messages: Vec<Message>,
 }
 
@@ -93,6 +90,8 @@ pub struct Group {
     id: GroupId,
     raw: RawNode<GroupStorage>,
     hard_state: HardState,
+    /// The term that the disk is known to have.
+    durable_term: Term,
     /// Behind the newest entry that was applied. Whoever applies entries moves it on.
     pub place: Place,
     /// Commit indexes as they were noticed, each with the group's term then; the front is handed out first.
@@ -144,6 +143,7 @@ impl Group {
             id,
             raw,
             hard_state: start.hard_state,
+            durable_term: term.max(start.cut.term),
             place: Place { cut: start.cut, fence: start.fence },
             commits,
             unpersisted: VecDeque::new(),
@@ -171,6 +171,13 @@ impl Group {
             StateRole::Follower => Role::Follower,
             StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
         }
+    }
+
+    /// Whether this member leads, and will never lead again in this term. A single voter leads before its vote is durable:
+    /// after a loss of power it may win the same term once more.
+    #[must_use]
+    pub fn leads_for_good(&self) -> bool {
+        self.role() == Role::Leader && self.durable_term == self.term()
     }
 
     /// Who votes in the group now.
@@ -381,7 +388,7 @@ impl Group {
                 return;
             }
         };
-        self.unpersisted.push_back(Unpersisted { batch, ready, messages });
+        self.unpersisted.push_back(Unpersisted { batch, ready, term: self.hard_state.term, messages });
     }
 
     /// Everything up to this batch is durable. Returns the messages that waited for it.
@@ -389,6 +396,7 @@ impl Group {
         let mut messages = Vec::new();
         while let Some(unpersisted) = self.unpersisted.pop_front_if(|unpersisted| unpersisted.batch <= batch) {
             self.raw.on_persist_ready(unpersisted.ready);
+            self.durable_term = unpersisted.term;
             messages.extend(unpersisted.messages);
         }
         self.notice_commit();
@@ -480,23 +488,20 @@ impl std::fmt::Debug for Group {
     }
 }
 
-fn to_raft(entry: Entry) -> raft::eraftpb::Entry {
-    let mut raft_entry =
-        raft::eraftpb::Entry { index: entry.index.0, term: entry.term.0, data: entry.payload, ..Default::default() };
-    if entry.kind == CONFIGURATION {
-        raft_entry.set_entry_type(EntryType::EntryConfChangeV2);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_voter_leads_for_good_when_its_vote_is_durable() {
+        let member = MemberId(1);
+        let config = GroupConfig { member, voters: vec![member], heartbeat_ticks: 1, election_ticks: 10, seed: 1 };
+        let mut group = Group::new(GroupId::CONTROL, &config, GroupStart::default());
+        group.campaign();
+        assert_eq!((group.role(), group.leads_for_good()), (Role::Leader, false), "it may win this term once more");
+        group.collect(1, &mut Collected::default());
+        assert!(!group.leads_for_good(), "the vote is on its way to the disk");
+        group.persisted(1);
+        assert!(group.leads_for_good());
     }
-    raft_entry
-}
-
-fn from_raft(entry: &raft::eraftpb::Entry) -> Entry {
-    let kind = match entry.get_entry_type() {
-        EntryType::EntryNormal => NORMAL,
-        EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => CONFIGURATION,
-    };
-    Entry { index: Index(entry.index), term: Term(entry.term), kind, payload: entry.data.clone() }
-}
-
-fn from_raft_state(state: &raft::eraftpb::HardState) -> HardState {
-    HardState { term: Term(state.term), vote: MemberId(state.vote), commit: Index(state.commit) }
 }
