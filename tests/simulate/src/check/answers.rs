@@ -75,9 +75,7 @@ fn check_age(call: &Call, revision: Revision) -> Result<(), Violation> {
 /// Whether the call wrote this revision: its answer and its changes are those of an evaluation just before it. An answer
 /// that says so must be right.
 fn check_write(call: &Call, reference: &Reference, revision: Revision, step: &Step) -> Result<bool, Violation> {
-    if let Request::LeaseRevoke { id } = &call.request {
-        return Ok(step.revoked.contains(id));
-    }
+    // Whether a revoke was right is for the checker of leases: after it the lease may be granted, and revoked once more.
     let (Request::Operation(operation), Some(Response::Operation(response))) = (&call.request, call.response()) else {
         return Ok(false);
     };

@@ -14,6 +14,7 @@ use campanile_core::request::{Operation, Put, Request};
 use campanile_core::response::Response;
 use campanile_storage::ids::{LeaseId, Revision};
 use campanile_storage::store::End;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const EARLY: &str = "no lease ends early";
@@ -53,11 +54,36 @@ pub fn check(history: &History, calls: &[Call], clocks: &Clocks) -> Result<(), V
             }
         }
     }
+    check_revokes(history, calls)?;
     for (revision, step) in history.steps() {
         check_attached(history, revision, step)?;
     }
     check_end(history)?;
     calls.iter().try_for_each(|call| check_refusal(lease_of(call), history, call, calls))
+}
+
+/// Every acknowledged revoke ended a life of its lease, one that nobody else's revoke ended, between question and answer.
+fn check_revokes(history: &History, calls: &[Call]) -> Result<(), Violation> {
+    let mut revokes: BTreeMap<LeaseId, Vec<(Moment, Moment)>> = BTreeMap::new();
+    for call in calls {
+        if let (Request::LeaseRevoke { id }, Some(_), Some(answer)) = (&call.request, call.response(), &call.answer) {
+            revokes.entry(*id).or_default().push((answer.at, call.asked_at));
+        }
+    }
+    for (lease, mut revokes) in revokes {
+        let records = history.leases.get(&lease).into_iter().flatten();
+        let ends = records.filter(|(_, _, record)| matches!(record, LeaseRecord::Revoked { .. })).map(|(_, at, _)| *at);
+        let mut ends: Vec<Moment> = ends.collect();
+        ends.sort_unstable();
+        // Whoever was answered first takes the first end that it can: that leaves most to the others.
+        revokes.sort_unstable();
+        for (answered_at, asked_at) in revokes {
+            let own = ends.iter().position(|at| (asked_at..=answered_at).contains(at));
+            promise!(TRUE, own.is_some(), "the revoke of lease {lease}, answered at {answered_at}, did not end it");
+            ends.remove(own.expect("it was just found"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a client had asked for the lease's end by then.

@@ -96,7 +96,9 @@ impl Watcher {
                 watches[place].told.push(told.clone());
             }
         }
-        if let (Kind::Canceled { .. }, Some(place)) = (&told.kind, self.open.remove(&response.watch_id)) {
+        if matches!(told.kind, Kind::Canceled { .. })
+            && let Some(place) = self.open.remove(&response.watch_id)
+        {
             self.resume(response.watch_id, &watches[place]);
         }
     }

@@ -87,6 +87,27 @@ impl Ledger {
         pieces.places.insert(place);
     }
 
+    /// The only member of a cluster starts: an entry that its disk did not keep is nowhere.
+    ///
+    /// A single voter leads, and writes entries, before its vote is durable. If power is lost then, it wins the same term
+    /// again, and what it writes in the same places is another entry. That breaks no promise: the log keeps its order, so
+    /// whatever is durable has the vote before it, and nothing is committed, answered or told of an epoch before. With more
+    /// voters a member asks for votes only when its own is durable, and nothing is ever forgiven.
+    pub fn lose(&mut self, is_kept: impl Fn(Place) -> bool) {
+        let committed = &self.committed;
+        let is_committed = |&(group, index, term): &Place| {
+            committed.get(&group).is_some_and(|terms| terms.get(index.0 as usize - 1) == Some(&term))
+        };
+        self.written.retain(|place, _| is_kept(*place) || is_committed(place));
+        for pieces in self.pieces.values_mut().flat_map(BTreeMap::values_mut) {
+            pieces.places.retain(|place| self.written.contains_key(place));
+        }
+        for epochs in self.pieces.values_mut() {
+            epochs.retain(|_, pieces| !pieces.places.is_empty());
+        }
+        self.pieces.retain(|_, epochs| !epochs.is_empty());
+    }
+
     /// Looks at how far a member knows a group to be committed.
     ///
     /// # Errors
@@ -158,5 +179,35 @@ impl Written {
     pub fn control(&self) -> Option<ControlEntry> {
         (self.kind == NORMAL && !self.payload.is_empty())
             .then(|| ControlEntry::decode(self.payload.clone()).expect("what a member wrote can be read"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Moment = Moment(0);
+
+    fn entry(payload: &'static [u8]) -> Entry {
+        // Of a kind whose payload is not looked into.
+        Entry { index: Index(4), term: Term(3), kind: NORMAL + 1, payload: Bytes::from_static(payload) }
+    }
+
+    #[test]
+    fn another_entry_in_the_same_place_is_found() {
+        let mut ledger = Ledger::default();
+        ledger.write(GroupId(1), &entry(b"one"), AT).expect("the first");
+        ledger.write(GroupId(1), &entry(b"one"), AT).expect("the same");
+        assert!(ledger.write(GroupId(1), &entry(b"other"), AT).is_err());
+    }
+
+    #[test]
+    fn only_what_no_disk_kept_may_be_written_otherwise() {
+        let mut ledger = Ledger::default();
+        ledger.write(GroupId(1), &entry(b"one"), AT).expect("the first");
+        ledger.lose(|_| true);
+        assert!(ledger.write(GroupId(1), &entry(b"other"), AT).is_err(), "the disk has it");
+        ledger.lose(|_| false);
+        ledger.write(GroupId(1), &entry(b"other"), AT).expect("the first was nowhere");
     }
 }

@@ -59,6 +59,9 @@ impl World {
         }
         self.durability.found(member, found.iter().flat_map(|found| &found.start.groups))?;
         self.ledger.forget(member);
+        if self.members.len() == 1 {
+            self.ledger.lose(|(group, index, term)| self.durability.has(member, group, index, term));
+        }
         self.shown.restart(member);
         let state = &mut self.members[member];
         state.life += 1;
