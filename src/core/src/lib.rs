@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod codec;
 pub mod control;
+mod discarded;
 pub mod error;
 pub mod evaluate;
 pub mod executor;

@@ -6,6 +6,7 @@
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::key_value::KeyValue;
 use crate::ids::LeaseId;
@@ -83,6 +84,12 @@ impl Leases {
 
     pub(super) fn keys_of(&self, lease: LeaseId) -> impl Iterator<Item = &[u8]> {
         self.attached.get(&lease).into_iter().flatten().map(|attached| attached.0.key())
+    }
+
+    pub(super) fn attached_from(&self, lease: LeaseId, from: &[u8]) -> impl Iterator<Item = &KeyValue> {
+        let keys = self.attached.get(&lease);
+        let keys = keys.map(|keys| keys.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)));
+        keys.into_iter().flatten().map(|attached| &attached.0)
     }
 
     /// Leases that have keys, each with how many.

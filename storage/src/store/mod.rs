@@ -132,6 +132,11 @@ impl Store {
         self.leases.keys_of(lease)
     }
 
+    /// The newest versions of keys attached to this lease, in key order, from this key on.
+    pub fn attached(&self, lease: LeaseId, from: &[u8]) -> impl Iterator<Item = &KeyValue> {
+        self.leases.attached_from(lease, from)
+    }
+
     /// Leases that have keys in the newest state, each with how many.
     pub fn leases(&self) -> impl Iterator<Item = (LeaseId, usize)> {
         self.leases.all()

@@ -5,17 +5,19 @@ use super::key_value::KeyValue;
 use crate::ids::{Position, Revision};
 
 impl Store {
-    /// Removes all versions above `visible`, so that the store is again as it was then, lease attachments included.
-    /// Answers how many there were. `visible` is not below [`compacted`](Store::compacted).
-    pub fn withdraw_above(&mut self, visible: Revision) -> usize {
+    /// Removes versions above `visible`, newest first and at most so many. Answers how many there were: if they are fewer
+    /// than asked for, the store is again as it was then, lease attachments included. Until then nothing is written to
+    /// it; reads at `visible` or below go on. `visible` is not below [`compacted`](Store::compacted).
+    pub fn withdraw_above(&mut self, visible: Revision, versions_max: usize) -> usize {
         assert!(visible >= self.compacted(), "what is compacted was visible before");
-        let mut withdrawn = 0;
-        while let Some(version) = self.history.pop_above(visible) {
+        for withdrawn in 0..versions_max {
+            let Some(version) = self.history.pop_above(visible) else {
+                self.last = self.last.min(Position { revision: visible, sub: u32::MAX });
+                return withdrawn;
+            };
             self.withdraw(&version);
-            withdrawn += 1;
         }
-        self.last = self.last.min(Position { revision: visible, sub: u32::MAX });
-        withdrawn
+        versions_max
     }
 
     fn withdraw(&mut self, version: &KeyValue) {

@@ -67,6 +67,7 @@ use inspect::Hashes;
 use message::Message;
 use outbox::Outbox;
 use read::Reads;
+use reigns::Accession;
 use replies::Replies;
 use requests::Held;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -199,6 +200,8 @@ pub struct Executor {
     control: Option<Control>,
     /// The reign that this executor serves.
     reign: Option<Arc<dyn Reign>>,
+    /// The one that it is about to serve.
+    accession: Option<Accession>,
     /// Who leads the control group, as far as this member knows.
     leader: Option<MemberId>,
     /// What this executor shows.
@@ -262,6 +265,7 @@ impl Executor {
             shards_total: None,
             control,
             reign: None,
+            accession: None,
             leader: None,
             visible,
             may_show: visible,
@@ -334,8 +338,7 @@ impl Executor {
             return Ok(false);
         }
         self.take_postponed(now);
-        self.write_slice();
-        self.show_slice();
+        self.take_slices();
         let mut more = false;
         for turn in 1.. {
             self.drive(now);
@@ -359,7 +362,19 @@ impl Executor {
             self.finish_halting(effects);
             return Ok(false);
         }
-        Ok(more || self.can_write_slice() || self.can_show_slice() || self.out.has_postponed())
+        Ok(more || self.has_slices() || self.out.has_postponed())
+    }
+
+    /// A poll's share of what takes several.
+    fn take_slices(&mut self) {
+        self.write_slice();
+        self.show_slice();
+        self.accede();
+        self.shed_slice();
+    }
+
+    fn has_slices(&self) -> bool {
+        self.can_write_slice() || self.can_show_slice() || self.has_discarded()
     }
 
     /// Takes what this executor put off to the next poll.
@@ -444,10 +459,10 @@ impl Executor {
     }
 
     fn can_show_slice(&self) -> bool {
-        self.visible < self.showing
+        self.visible < self.showing || self.shards.values().any(Shard::is_withdrawing)
     }
 
-    /// Takes the next slice of what the member may show into the index.
+    /// Takes the next slice of what the member may show into the index, once what a dead reign wrote has left it.
     fn show_slice(&mut self) {
         if !self.can_show_slice() {
             return;

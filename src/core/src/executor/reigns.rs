@@ -12,6 +12,21 @@ use crate::time::Instant;
 use campanile_storage::ids::{GroupId, MemberId, Revision, ShardId};
 use std::sync::Arc;
 
+/// A reign that is open, and is served here once everything up to its base is in the index.
+#[derive(Debug)]
+pub struct Accession {
+    reign: Arc<dyn Reign>,
+    base: Revision,
+    awaiting: Vec<Message>,
+}
+
+impl Accession {
+    /// The message is taken again when the reign is served.
+    pub fn await_end(&mut self, message: Message) {
+        self.awaiting.push(message);
+    }
+}
+
 impl Executor {
     /// The number of shards is known: hosts those that are placed here.
     pub(super) fn host_shards(&mut self, total: u32, now: Instant) {
@@ -105,20 +120,33 @@ impl Executor {
         }
     }
 
+    /// The reign of this member is open. What is evaluated meanwhile waits, as what is held does.
     pub(super) fn serve(&mut self, reign: Arc<dyn Reign>, base: Revision) {
-        while self.can_show_slice() {
-            self.show_slice();
+        self.accession = Some(Accession { reign, base, awaiting: Vec::new() });
+        self.accede();
+    }
+
+    /// Serves the reign that is open, if the rest of what came before it is in the index: that may take several polls.
+    pub(super) fn accede(&mut self) {
+        if self.can_show_slice() {
+            return;
         }
+        let Some(Accession { reign, base, awaiting }) = self.accession.take() else { return };
         assert!(self.visible == base, "a reign begins where the member stands");
         for shard in self.shards.values_mut() {
             shard.serve(reign.epoch(), base, &self.opens);
         }
         self.reign = Some(reign);
+        for message in awaiting {
+            self.out.tell(self.config.executor, message);
+        }
         self.retry_held();
+        self.evaluate_deferred();
     }
 
     /// The reign is over, or the attempt at one.
     pub(super) fn cease(&mut self, visible: Revision, resign: bool) {
+        self.accession = None;
         if self.reign.take().is_some() {
             self.show(visible);
             assert_eq!(self.visible, visible, "nothing was shown beyond the end of the window");
@@ -137,6 +165,7 @@ impl Executor {
         self.fail_replies();
         self.abandon_writing();
         self.abandon_pause();
+        self.show_slice();
     }
 
     /// Answers what has become visible, waits for the window if more is to come, and tells the executors that wait.

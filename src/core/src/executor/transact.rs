@@ -37,7 +37,7 @@ pub struct Part {
 
 impl Executor {
     pub(super) fn is_paused(&self) -> bool {
-        self.pause.paused || self.writing.is_under_way()
+        self.pause.paused || self.writing.is_under_way() || self.accession.is_some()
     }
 
     /// An evaluation that came during a pause waits for its end.
@@ -50,6 +50,9 @@ impl Executor {
 
     /// Stops evaluating, and hands over the newest state of what a transaction needs.
     pub(super) fn gather(&mut self, round: u64, needs: Vec<(ShardId, Need)>, lease: Option<LeaseId>) {
+        if let Some(accession) = &mut self.accession {
+            return accession.await_end(Message::Gather { round, needs, lease });
+        }
         if self.reign.is_none() {
             return;
         }

@@ -9,6 +9,8 @@ use super::Executor;
 use super::message::Message;
 use crate::clock::Change;
 use crate::clock::batch::FragmentHead;
+use crate::discarded::Discarded;
+use crate::shard::Shard;
 use campanile_storage::ids::ShardId;
 use std::collections::VecDeque;
 use std::vec::IntoIter;
@@ -30,6 +32,8 @@ struct Unwritten {
 pub struct Writing {
     queue: VecDeque<Unwritten>,
     awaiting: Vec<Message>,
+    /// What never will be written.
+    discarded: Discarded,
 }
 
 impl Writing {
@@ -87,6 +91,18 @@ impl Executor {
 
     /// The reign is over: what is not written never will be.
     pub(super) fn abandon_writing(&mut self) {
-        self.writing = Writing::default();
+        self.writing.awaiting.clear();
+        self.writing.discarded.add(self.writing.queue.drain(..).map(|unwritten| unwritten.changes));
+    }
+
+    pub(super) fn has_discarded(&self) -> bool {
+        !self.writing.discarded.is_empty() || self.shards.values().any(Shard::has_discarded)
+    }
+
+    /// Drops a slice of what is of no use any more.
+    pub(super) fn shed_slice(&mut self) {
+        let mut left = self.config.slice_changes_max;
+        self.writing.discarded.shed(&mut left);
+        self.shards.values_mut().for_each(|shard| shard.shed(&mut left));
     }
 }

@@ -45,6 +45,8 @@ pub struct Shard {
     winning: Option<(Epoch, Option<Term>)>,
     /// The member for which this one is to win the group, and the epoch.
     helping: Option<(Epoch, MemberId)>,
+    /// A reign ended, and what it evaluated above this revision is still to leave the index.
+    withdrawing: Option<Revision>,
 }
 
 impl Shard {
@@ -62,6 +64,7 @@ impl Shard {
             serving: None,
             winning: None,
             helping: None,
+            withdrawing: None,
         }
     }
 
@@ -127,6 +130,7 @@ impl Shard {
 
     /// Serves the reign whose fence is in the log. Everything up to its base is in the index, everything else is void.
     pub fn serve(&mut self, epoch: Epoch, base: Revision, opens: &Opens) {
+        assert!(self.withdrawing.is_none(), "what a dead reign wrote has left the index");
         assert!(self.integrate(base, opens, &mut 0), "everything up to the base is shown");
         self.staging.clear();
         let fence = self.group.place.fence;
@@ -135,7 +139,8 @@ impl Shard {
         self.winning = None;
     }
 
-    /// The reign is over: what it evaluated above `visible` leaves the index, and what of it is committed is staged.
+    /// The reign is over: what it evaluated above `visible` leaves the index, from now on and in slices, and what of it is
+    /// committed is staged.
     ///
     /// Returns what is staged of this reign, for the counter. Of others it heard when they were staged.
     pub fn cease(&mut self, visible: Revision) -> Vec<Committed> {
@@ -144,9 +149,25 @@ impl Shard {
         let Some((epoch, _)) = self.serving.take() else { return Vec::new() };
         self.batch = None;
         self.in_flight.clear();
-        self.store.withdraw_above(visible);
+        self.withdrawing = Some(visible);
         self.staging.drop_up_to(visible);
         self.staging.report(epoch)
+    }
+
+    #[must_use]
+    pub fn is_withdrawing(&self) -> bool {
+        self.withdrawing.is_some()
+    }
+
+    /// Withdraws as many versions as are left of a slice. Says whether none is left of the dead reign's.
+    fn withdraw(&mut self, left: &mut usize) -> bool {
+        let Some(visible) = self.withdrawing else { return true };
+        let withdrawn = self.store.withdraw_above(visible, *left);
+        if withdrawn < *left {
+            self.withdrawing = None;
+        }
+        *left -= withdrawn;
+        self.withdrawing.is_none()
     }
 
     /// Whether the shard may evaluate a modifying transaction now, so that its proposal cannot fail. How large its effect
@@ -262,14 +283,14 @@ impl Shard {
         Ok(applied)
     }
 
-    /// The member may show everything up to `visible`: moves staged fragments into the index, as many changes as are left
-    /// of a slice. Says whether all are there.
+    /// The member may show everything up to `visible`: moves staged fragments into the index, once what a dead reign
+    /// wrote has left it, as many changes as are left of a slice. Says whether all are there.
     pub fn show(&mut self, visible: Revision, opens: &Opens, left: &mut usize) -> bool {
         if self.serving.is_some() {
             self.staging.drop_up_to(visible);
             return true;
         }
-        self.integrate(visible, opens, left)
+        self.withdraw(left) && self.integrate(visible, opens, left)
     }
 
     /// An epoch opened: staged fragments above its base are void.
@@ -290,6 +311,17 @@ impl Shard {
     #[must_use]
     pub fn cut(&self) -> Place {
         self.staging.first_place().unwrap_or(self.group.place)
+    }
+
+    /// Whether changes wait here to be dropped.
+    #[must_use]
+    pub fn has_discarded(&self) -> bool {
+        !self.staging.discarded.is_empty()
+    }
+
+    /// Drops as many of them as are left of a slice.
+    pub fn shed(&mut self, left: &mut usize) {
+        self.staging.discarded.shed(left);
     }
 
     /// Fragments that are committed and not yet in the index, in bytes of keys and values.

@@ -6,6 +6,7 @@
 
 use crate::clock::counter::Committed;
 use crate::clock::{Change, Epoch, Fragment, Opens};
+use crate::discarded::Discarded;
 use crate::group::Place;
 use campanile_storage::ids::{Index, Revision};
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +22,8 @@ struct Staged {
     is_complete: bool,
     /// What is not in the index yet, by parts.
     changes: VecDeque<IntoIter<Change>>,
+    /// Of their keys and values.
+    bytes: usize,
     /// Whether that holds for every part.
     in_own_term: bool,
     /// Just before the entry of its first part: a log that is cut there brings all of them again.
@@ -35,9 +38,9 @@ impl Staged {
 
     fn next_change(&mut self) -> Option<Change> {
         while let Some(part) = self.changes.front_mut() {
-            let next = part.next();
-            if next.is_some() {
-                return next;
+            if let Some(next) = part.next() {
+                self.bytes -= bytes_of(&next);
+                return Some(next);
             }
             self.changes.pop_front();
         }
@@ -48,16 +51,14 @@ impl Staged {
     fn is_taken(&self) -> bool {
         self.changes.iter().all(|part| part.len() == 0)
     }
-
-    fn bytes(&self) -> usize {
-        self.changes.iter().flat_map(IntoIter::as_slice).map(bytes_of).sum()
-    }
 }
 
 #[derive(Debug, Default)]
 pub struct Staging {
     fragments: BTreeMap<(Revision, Epoch), Staged>,
     bytes: usize,
+    /// Changes that never go into the index, or are there already.
+    pub discarded: Discarded,
 }
 
 impl Staging {
@@ -67,13 +68,15 @@ impl Staging {
     /// If it is staged already, or does not follow the part before: a log brings each once, in order, from the first on.
     pub fn insert(&mut self, epoch: Epoch, fragment: Fragment, in_own_term: bool, before: Place) -> Option<Committed> {
         let Fragment { revision, part, groups, control_index, changes } = fragment;
-        self.bytes += changes.iter().map(bytes_of).sum::<usize>();
+        let bytes = changes.iter().map(bytes_of).sum::<usize>();
+        self.bytes += bytes;
         let staged = self.fragments.entry((revision, epoch)).or_insert_with(|| Staged {
             groups,
             control_index,
             parts: 0,
             is_complete: false,
             changes: VecDeque::new(),
+            bytes: 0,
             in_own_term: true,
             before,
         });
@@ -89,6 +92,7 @@ impl Staging {
             "parts of revision {revision} differ"
         );
         staged.parts += 1;
+        staged.bytes += bytes;
         staged.changes.push_back(changes.into_iter());
         staged.is_complete = part.is_last;
         staged.in_own_term &= in_own_term;
@@ -125,29 +129,33 @@ impl Staging {
         true
     }
 
+    /// A whole one is dropped at once: an entry holds it.
+    fn discard(&mut self, staged: Staged) {
+        self.bytes -= staged.bytes;
+        if staged.parts > 1 {
+            self.discarded.add(staged.changes);
+        }
+    }
+
     /// Drops everything up to a revision; on the primary that is visible by its window, before all its parts are applied.
     pub fn drop_up_to(&mut self, visible: Revision) {
         while let Some(first) = self.fragments.first_entry()
             && first.key().0 <= visible
         {
-            self.bytes -= first.remove().bytes();
+            let staged = first.remove();
+            self.discard(staged);
         }
     }
 
     pub fn drop_void(&mut self, opens: &Opens) {
-        let bytes = &mut self.bytes;
-        self.fragments.retain(|&(revision, epoch), staged| {
-            let void = opens.is_void(epoch, revision);
-            if void {
-                *bytes -= staged.bytes();
-            }
-            !void
-        });
+        let is_void = |&(revision, epoch): &(Revision, Epoch), _: &mut Staged| opens.is_void(epoch, revision);
+        let void: Vec<Staged> = self.fragments.extract_if(.., is_void).map(|(_, staged)| staged).collect();
+        void.into_iter().for_each(|staged| self.discard(staged));
     }
 
     pub fn clear(&mut self) {
-        self.fragments.clear();
-        self.bytes = 0;
+        let staged = std::mem::take(&mut self.fragments).into_values();
+        staged.for_each(|staged| self.discard(staged));
     }
 
     /// Everything that is staged of one epoch and complete, as the counter is to know it.

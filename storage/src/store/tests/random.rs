@@ -96,7 +96,17 @@ impl Run {
     fn withdraw(&mut self) -> &'static str {
         let depth = self.random.random_range(0..8);
         let visible = Revision((self.newest.0 - depth).max(self.model.compacted.0).max(1));
-        let withdrawn: usize = self.shards.iter_mut().map(|shard| shard.withdraw_above(visible)).sum();
+        let mut withdrawn = 0;
+        for shard in &mut self.shards {
+            loop {
+                let versions_max = self.random.random_range(1..6);
+                let slice = shard.withdraw_above(visible, versions_max);
+                withdrawn += slice;
+                if slice < versions_max {
+                    break;
+                }
+            }
+        }
         assert_eq!(withdrawn, self.model.withdraw_above(visible));
         self.newest = visible;
         if withdrawn > 0 { "withdrawal" } else { "withdrawal of nothing" }
@@ -228,6 +238,9 @@ impl Run {
             for shard in &self.shards {
                 let of_shard: Vec<_> = shard.keys_of_lease(lease).map(<[u8]>::to_vec).collect();
                 assert!(of_shard.is_sorted());
+                let from = self.random.random_range(0..=of_shard.len());
+                let key = of_shard.get(from).map_or(&b"\xff\xff\xff"[..], Vec::as_slice);
+                assert!(shard.attached(lease, key).map(KeyValue::key).eq(of_shard[from..].iter()));
                 keys.extend(of_shard);
             }
             keys.sort();
