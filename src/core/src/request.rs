@@ -169,6 +169,12 @@ impl KeyRange {
         KeyRange { start: key, end: RangeEnd::Single }
     }
 
+    /// The whole keyspace: no key is empty.
+    #[must_use]
+    pub fn everything() -> KeyRange {
+        KeyRange { start: Bytes::from_static(b"\0"), end: RangeEnd::Unbounded }
+    }
+
     #[must_use]
     pub fn is_single(&self) -> bool {
         self.end == RangeEnd::Single
@@ -181,6 +187,12 @@ impl KeyRange {
             RangeEnd::Before(end) => *self.start <= *key && *key < **end,
             RangeEnd::Unbounded => *self.start <= *key,
         }
+    }
+
+    /// What is left of it from a key of it on; all of it if there is none.
+    #[must_use]
+    pub fn from(&self, start: Option<&Bytes>) -> KeyRange {
+        KeyRange { start: start.unwrap_or(&self.start).clone(), end: self.end.clone() }
     }
 
     /// Whether no key can be in it: it ends where it starts, or before.

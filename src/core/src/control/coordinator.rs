@@ -3,10 +3,13 @@
 //! One coordinator, one pause at a time; several waiting transactions share it. While a shard is paused it evaluates
 //! nothing, so what it handed over stays its newest state until it is told to write or to go on.
 
+use crate::discarded::Discarded;
+use crate::evaluate::{Dealt, Evaluation, Gathered, Need};
 use crate::executor::effect::{ExecutorId, Origin};
 use crate::executor::transact::Part;
-use crate::request::Operation;
-use campanile_storage::ids::{LeaseId, Revision};
+use crate::request::{DeleteRange, KeyRange, Operation};
+use campanile_storage::ids::{LeaseId, Revision, ShardId};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 
 /// Transactions that wait; one more is refused.
@@ -28,11 +31,26 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// What is evaluated over what was gathered: a lease takes along everything that is attached to it, and nothing else
+    /// is gathered.
+    pub fn operation(&self) -> Cow<'_, Operation> {
+        match self {
+            Work::Transaction { operation, .. } => Cow::Borrowed(operation),
+            Work::Revoke { .. } => {
+                Cow::Owned(Operation::DeleteRange(DeleteRange { keys: KeyRange::everything(), previous: false }))
+            }
+        }
+    }
+}
+
 /// How far the work under way is.
 #[derive(Debug)]
 pub enum Stage {
-    /// Executors hand over what it needs.
-    Gathering { missing: BTreeSet<ExecutorId>, part: Part },
+    /// Executors hand over what it needs. `can_write`: all that did so have room for a fragment.
+    Gathering { missing: BTreeSet<ExecutorId>, gathered: Gathered, can_write: bool },
+    /// It is evaluated, a slice a poll.
+    Evaluating { evaluation: Box<Evaluation>, can_write: bool },
     /// A revoke found no keys: its record is proposed when everything it saw is visible.
     AwaitingVisible(Revision),
     /// Its record takes effect.
@@ -47,6 +65,9 @@ pub struct Coordinator {
     paused: BTreeSet<ExecutorId>,
     shared: u32,
     round: u64,
+    /// Of no use any more, and too much to be dropped in one poll.
+    spent: Vec<Gathered>,
+    discarded: Discarded,
 }
 
 impl Coordinator {
@@ -73,38 +94,77 @@ impl Coordinator {
     pub fn begin(&mut self, work: Work, executors: BTreeSet<ExecutorId>) -> u64 {
         self.round += 1;
         self.paused.extend(&executors);
-        let part = Part { can_write: true, ..Part::default() };
-        self.current = Some((work, Stage::Gathering { missing: executors, part }));
+        let gathering = Stage::Gathering { missing: executors, gathered: Gathered::default(), can_write: true };
+        self.current = Some((work, gathering));
         self.round
     }
 
-    /// An executor has handed over its part. Returns the work and all that was found, if it was the last.
-    ///
-    /// `again`: it has more, which it was asked for.
-    pub fn gathered(&mut self, from: ExecutorId, round: u64, more: Part, again: bool) -> Option<(Work, Part)> {
+    /// An executor has handed over its part. Answers what it is to be asked for next.
+    pub fn gathered(&mut self, from: ExecutorId, round: u64, part: Part) -> Vec<(ShardId, Need)> {
         if round != self.round {
-            return None;
+            return Vec::new();
         }
-        let Some((_, Stage::Gathering { missing, part })) = &mut self.current else { return None };
-        part.found.extend(more.found);
-        part.keys.extend(more.keys);
-        part.can_write &= more.can_write;
-        if again {
-            return None;
+        let Some((_, Stage::Gathering { missing, gathered, can_write })) = &mut self.current else { return Vec::new() };
+        *can_write &= part.can_write;
+        let add = |(shard, found)| Some((shard, gathered.add(shard, found)?));
+        let rest: Vec<_> = part.found.into_iter().filter_map(add).collect();
+        if rest.is_empty() {
+            missing.remove(&from);
         }
-        missing.remove(&from);
-        if !missing.is_empty() {
-            return None;
-        }
+        rest
+    }
+
+    /// If everything is gathered, the evaluation begins.
+    pub fn begin_evaluation(&mut self, newest: Revision, changes: Dealt) {
         match self.current.take() {
-            Some((work, Stage::Gathering { part, .. })) => Some((work, part)),
-            _ => unreachable!("the stage was just seen"),
+            Some((work, Stage::Gathering { missing, gathered, can_write })) if missing.is_empty() => {
+                let evaluation = Box::new(Evaluation::new(gathered, newest, changes));
+                self.current = Some((work, Stage::Evaluating { evaluation, can_write }));
+            }
+            current => self.current = current,
+        }
+    }
+
+    pub fn is_evaluating(&self) -> bool {
+        matches!(self.current, Some((_, Stage::Evaluating { .. })))
+    }
+
+    /// The work that is being evaluated; it is to be held again, or done with.
+    pub fn take_evaluating(&mut self) -> Option<(Work, Box<Evaluation>, bool)> {
+        match self.current.take() {
+            Some((work, Stage::Evaluating { evaluation, can_write })) => Some((work, evaluation, can_write)),
+            current => {
+                self.current = current;
+                None
+            }
         }
     }
 
     /// The work goes on later, and the pause lasts.
     pub fn hold(&mut self, work: Work, stage: Stage) {
         self.current = Some((work, stage));
+    }
+
+    /// What was gathered is of no use any more; it is dropped in slices.
+    pub fn discard(&mut self, gathered: Gathered) {
+        self.spent.push(gathered);
+    }
+
+    /// The same of changes that are not made.
+    pub fn discard_changes(&mut self, dealt: Dealt) {
+        self.discarded.add(dealt.into_pieces().into_values().flatten().map(Vec::into_iter));
+    }
+
+    pub fn has_discarded(&self) -> bool {
+        !self.spent.is_empty() || !self.discarded.is_empty()
+    }
+
+    /// Drops a slice of what is of no use any more.
+    pub fn shed(&mut self, mut left: usize) {
+        while self.spent.last_mut().is_some_and(|spent| spent.shed(&mut left)) {
+            self.spent.pop();
+        }
+        self.discarded.shed(&mut left);
     }
 
     /// The work whose record waits for this revision, if that is visible now.
@@ -148,7 +208,20 @@ impl Coordinator {
         self.paused.clear();
         self.shared = 0;
         self.round += 1;
-        let current = self.current.take().map(|(work, _)| work);
-        current.into_iter().chain(self.queue.drain(..)).collect()
+        let mut abandoned = Vec::with_capacity(1 + self.queue.len());
+        if let Some((work, stage)) = self.current.take() {
+            abandoned.push(work);
+            match stage {
+                Stage::Gathering { gathered, .. } => self.discard(gathered),
+                Stage::Evaluating { evaluation, .. } => {
+                    let (dealt, gathered) = evaluation.into_parts();
+                    self.discard(gathered);
+                    dealt.into_iter().for_each(|dealt| self.discard_changes(dealt));
+                }
+                Stage::AwaitingVisible(_) | Stage::AwaitingRecord => {}
+            }
+        }
+        abandoned.extend(self.queue.drain(..));
+        abandoned
     }
 }

@@ -1,5 +1,8 @@
 //! Carries out transactions over several shards: gathers what they need, evaluates once, takes one revision, and has each
 //! participant write and log its fragment.
+//!
+//! What comes to very many keys is gathered, evaluated, dealt out and dropped in slices, one a poll: heartbeats and reads go
+//! on between them. The participants pause from the first slice of the gathering to the last that they write.
 
 use super::Control;
 use super::coordinator::{Stage, Work};
@@ -8,18 +11,24 @@ use super::records::Then;
 use crate::clock::Change;
 use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
-use crate::evaluate::{Evaluated, Gathered, Leases, Need, needs, prepare};
+use crate::evaluate::{Dealt, Evaluation, Gathered, Leases, Need, needs};
 use crate::executor::effect::{ExecutorId, Origin};
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
 use crate::executor::replies::Reply;
 use crate::executor::transact::Part;
-use crate::executor::write::{newest_grant, owner};
-use crate::request::Operation;
-use crate::response::Response;
-use bytes::Bytes;
+use crate::executor::write::owner;
+use crate::request::{KeyRange, Operation};
+use crate::response::{OperationResponse, Response};
 use campanile_storage::ids::{Index, LeaseId, Revision, ShardId};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// An evaluation that has come to its end. `can_write`: every participant has room for a fragment.
+struct Evaluated {
+    evaluation: Evaluation,
+    response: OperationResponse,
+    can_write: bool,
+}
 
 type ByHost<T> = BTreeMap<ExecutorId, Vec<(ShardId, T)>>;
 
@@ -70,6 +79,10 @@ impl Control {
             }
             Work::Revoke { lease, .. } => {
                 asked.extend((0..out.executors()).map(|executor| (executor, Vec::new())));
+                for shard in (0..shards).map(ShardId) {
+                    let need = Need::whole(KeyRange::everything());
+                    asked.entry(self.config.host(shard)).or_default().push((shard, need));
+                }
                 Some(*lease)
             }
         };
@@ -80,69 +93,113 @@ impl Control {
     }
 
     pub(super) fn gathered(&mut self, from: ExecutorId, round: u64, part: Part, out: &mut Outbox) {
-        if self.reign.is_none() {
-            return;
+        let Some(reign) = &self.reign else { return };
+        let lease = part.lease;
+        let rest = self.coordinator.gathered(from, round, part);
+        if !rest.is_empty() {
+            return out.tell_next(from, Message::Gather { round, needs: rest, lease });
         }
-        let rest: Vec<_> = part.found.iter().filter_map(|(shard, found)| Some((*shard, found.rest.clone()?))).collect();
-        let again = !rest.is_empty();
-        if again {
-            out.tell_next(from, Message::Gather { round, needs: rest, lease: None });
-        }
-        match self.coordinator.gathered(from, round, part, again) {
-            Some((Work::Transaction { origin, operation }, part)) => self.transact(origin, &operation, part, out),
-            Some((Work::Revoke { origin, lease }, part)) => self.revoke(origin, lease, part, out),
-            None => {}
+        let changes = Dealt::new(owner, self.shards.expect("a reign is open"));
+        self.coordinator.begin_evaluation(reign.newest(), changes);
+        self.evaluate_slice(out);
+    }
+
+    /// Whether there is a slice to evaluate, or to drop.
+    #[must_use]
+    pub fn has_slice(&self) -> bool {
+        self.coordinator.is_evaluating() || self.coordinator.has_discarded()
+    }
+
+    /// A poll's share of what is evaluated, and of what was.
+    pub fn work_slice(&mut self, out: &mut Outbox) {
+        self.evaluate_slice(out);
+        self.coordinator.shed(self.config.slice_changes_max);
+    }
+
+    /// Everything is gathered and every participant paused: evaluates as much as a poll has time for, and at the end writes.
+    fn evaluate_slice(&mut self, out: &mut Outbox) {
+        let Some((work, mut evaluation, can_write)) = self.coordinator.take_evaluating() else { return };
+        let mut left = self.config.slice_changes_max;
+        let done = evaluation.go_on(&work.operation(), &self.leases, &mut left);
+        match (done, work) {
+            (Ok(None), work) => self.coordinator.hold(work, Stage::Evaluating { evaluation, can_write }),
+            (Ok(Some(response)), Work::Transaction { origin, operation }) => {
+                let evaluated = Evaluated { evaluation: *evaluation, response, can_write };
+                self.transact((origin, &operation), evaluated, out);
+            }
+            (Ok(Some(_)), Work::Revoke { origin, lease }) => {
+                let (dealt, gathered) = evaluation.into_parts();
+                self.revoke(origin, lease, dealt, can_write, out);
+                self.spend(gathered);
+            }
+            (Err(error), Work::Transaction { origin, .. }) => {
+                let revision = evaluation.newest();
+                out.reply_unwritten(Reply { revision, origin, result: Err(error) });
+                self.spend(evaluation.into_parts().1);
+            }
+            (Err(error), Work::Revoke { .. }) => unreachable!("a deletion is never refused: {error}"),
         }
     }
 
-    /// Everything is gathered and every participant paused: evaluates, and writes.
-    fn transact(&mut self, origin: Origin, operation: &Operation, part: Part, out: &mut Outbox) {
-        let reign = self.reign.clone().expect("just seen");
-        let newest = reign.newest();
-        let mut gathered = Gathered::new(newest);
-        for (_, found) in part.found {
-            gathered.add(found);
+    /// What was gathered is evaluated: a little is dropped at once.
+    fn spend(&mut self, mut gathered: Gathered) {
+        let mut left = self.config.slice_changes_max;
+        if !gathered.shed(&mut left) {
+            self.coordinator.discard(gathered);
         }
-        let prepared = match prepare(operation, &gathered, &self.leases, newest) {
-            Ok(prepared) => prepared,
-            Err(error) => return out.reply_unwritten(Reply { revision: newest, origin, result: Err(error) }),
+    }
+
+    /// A transaction is evaluated: takes its revision, if it changes anything, and writes.
+    fn transact(&mut self, (origin, operation): (Origin, &Operation), evaluated: Evaluated, out: &mut Outbox) {
+        let reign = self.reign.clone().expect("a dead reign evaluates nothing");
+        let Evaluated { evaluation, mut response, can_write } = evaluated;
+        let newest = evaluation.newest();
+        let Some(dealt) = evaluation.changes() else {
+            let result = Ok(Response::Operation(response));
+            out.reply_unwritten(Reply { revision: newest, origin, result });
+            return self.spend(evaluation.into_parts().1);
         };
-        if !prepared.writes() {
-            let result = Ok(Response::Operation(prepared.run(&gathered, newest).response));
-            return out.reply_unwritten(Reply { revision: newest, origin, result });
+        let groups = groups(dealt);
+        let control_index = dealt.attached().filter_map(|lease| self.leases.granted(lease)).max().unwrap_or(Index(0));
+        let revision = if can_write { reign.take(groups) } else { None };
+        if let Some(revision) = revision.filter(|revision| revision.before() != newest) {
+            // Shards that take no part went on. The changes are the same; the answer names revisions.
+            response = evaluation.answer_at(operation, &self.leases, revision.before());
         }
-        let Evaluated { changes, mut response } = prepared.run(&gathered, newest);
-        let control_index = newest_grant(&changes, |lease| self.leases.granted(lease));
-        let fragments = self.by_owner(changes);
-        let groups = u32::try_from(fragments.len()).expect("shards are counted in 32 bits");
-        let revision = if part.can_write { reign.take(groups) } else { None };
+        let (dealt, gathered) = evaluation.into_parts();
+        self.spend(gathered);
+        let dealt = dealt.expect("just seen");
         let Some(revision) = revision else {
+            self.coordinator.discard_changes(dealt);
             return out.answer(origin, Err(UserError::TooManyRequests));
         };
-        if revision.before() != newest {
-            // Shards that take no part went on. The changes are the same; the answer names revisions.
-            response = prepared.run(&gathered, revision.before()).response;
-        }
-        self.write(FragmentHead { revision, groups, control_index }, fragments, out);
+        self.write(FragmentHead { revision, groups, control_index }, dealt, out);
         out.reply(Reply { revision, origin, result: Ok(Response::Operation(response)) });
     }
 
     /// A lease dies at the revision that deletes its keys: the control group takes part in the transaction.
-    fn revoke(&mut self, origin: Option<Origin>, lease: LeaseId, part: Part, out: &mut Outbox) {
-        let reign = self.reign.clone().expect("just seen");
+    fn revoke(
+        &mut self,
+        origin: Option<Origin>,
+        lease: LeaseId,
+        dealt: Option<Dealt>,
+        can_write: bool,
+        out: &mut Outbox,
+    ) {
+        let reign = self.reign.clone().expect("a dead reign evaluates nothing");
         let work = Work::Revoke { origin, lease };
-        if part.keys.is_empty() {
+        let Some(dealt) = dealt else {
             // Proposed only when all it saw is visible: what detached the keys may still be void.
             return self.coordinator.hold(work, Stage::AwaitingVisible(reign.newest()));
-        }
-        let fragments = self.by_owner(deletions(part.keys));
-        let groups = u32::try_from(fragments.len() + 1).expect("shards are counted in 32 bits");
-        let can_write = part.can_write && self.group.can_propose();
+        };
+        let groups = groups(&dealt) + 1;
+        let can_write = can_write && self.group.can_propose();
         let revision = if can_write { reign.take(groups) } else { None };
         let Some(revision) = revision else {
+            self.coordinator.discard_changes(dealt);
             return refuse(work, UserError::TooManyRequests, out);
         };
-        self.write(FragmentHead { revision, groups, control_index: Index(0) }, fragments, out);
+        self.write(FragmentHead { revision, groups, control_index: Index(0) }, dealt, out);
         self.leases.condemn(lease);
         out.broadcast(&Message::Condemn { lease });
         let fragment = ControlFragment { epoch: reign.epoch(), revision, groups, revoked: vec![lease] };
@@ -174,32 +231,14 @@ impl Control {
         }
     }
 
-    fn write(&mut self, head: FragmentHead, fragments: BTreeMap<ShardId, Vec<Change>>, out: &mut Outbox) {
-        let mut by_host: ByHost<Vec<Change>> = BTreeMap::new();
-        for (shard, changes) in fragments {
-            by_host.entry(self.config.host(shard)).or_default().push((shard, changes));
+    fn write(&mut self, head: FragmentHead, dealt: Dealt, out: &mut Outbox) {
+        let mut by_host: ByHost<Vec<Vec<Change>>> = BTreeMap::new();
+        for (shard, pieces) in dealt.into_pieces() {
+            by_host.entry(self.config.host(shard)).or_default().push((shard, pieces));
         }
         for (host, changes) in by_host {
             out.tell(host, Message::Write { head, changes });
         }
-    }
-
-    fn owner(&self, key: &[u8]) -> ShardId {
-        owner(key, self.shards.expect("a reign is open"))
-    }
-
-    /// Each shard's part of the changes.
-    fn by_owner(&self, changes: Vec<Change>) -> BTreeMap<ShardId, Vec<Change>> {
-        // Counted first: lists that grow by doubling cost more than their changes, if there are very many.
-        let owners: Vec<ShardId> = changes.iter().map(|change| self.owner(change.key())).collect();
-        let mut counts: BTreeMap<ShardId, usize> = BTreeMap::new();
-        owners.iter().for_each(|&owner| *counts.entry(owner).or_default() += 1);
-        let mut by_shard: BTreeMap<ShardId, Vec<Change>> =
-            counts.into_iter().map(|(shard, count)| (shard, Vec::with_capacity(count))).collect();
-        for (owner, change) in owners.into_iter().zip(changes) {
-            by_shard.get_mut(&owner).expect("just counted").push(change);
-        }
-        by_shard
     }
 
     /// The reign is over: what was not evaluated is refused.
@@ -217,9 +256,7 @@ fn refuse(work: Work, error: UserError, out: &mut Outbox) {
     }
 }
 
-/// Deletes keys in key order, as etcd does when a lease goes.
-fn deletions(mut keys: Vec<Bytes>) -> Vec<Change> {
-    keys.sort_unstable();
-    let numbered = keys.into_iter().zip(0..);
-    numbered.map(|(key, sub)| Change::Delete { sub, key }).collect()
+/// How many groups these changes touch.
+fn groups(dealt: &Dealt) -> u32 {
+    u32::try_from(dealt.shards()).expect("shards are counted in 32 bits")
 }

@@ -17,22 +17,27 @@
 //! | `run`, `overlay` | the effects; later operations of a transaction see the earlier ones' |
 //! | `select` | the options of a range: bounds, order, limit, count |
 //! | `needs`, `gathered` | transactions and reads over several shards |
+//! | `sliced`, `changes` | the former in slices, their changes dealt out |
 
+mod changes;
 mod gathered;
 mod needs;
 mod overlay;
 mod prepare;
 mod run;
 mod select;
+mod sliced;
 mod validate;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub use changes::{Changes, Dealt};
 pub use gathered::Gathered;
-pub use needs::{Found, Need, Needs, find, needs, shards_of, sole_shard};
+pub use needs::{Found, Need, Needs, find, find_attached, needs, shards_of, sole_shard};
 pub use prepare::{Prepared, prepare};
+pub use sliced::Evaluation;
 pub use validate::{Limits, validate};
 pub use view::{Compacted, Leases, View};
 

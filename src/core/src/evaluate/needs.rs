@@ -5,8 +5,8 @@ use super::select::useful;
 use super::view::View;
 use crate::request::{KeyRange, Operation};
 use bytes::Bytes;
-use campanile_storage::ids::{Revision, ShardId};
-use campanile_storage::store::KeyValue;
+use campanile_storage::ids::{LeaseId, Revision, ShardId};
+use campanile_storage::store::{KeyValue, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::hash_map::Entry;
 
@@ -75,7 +75,7 @@ fn merged(reads: Vec<Need>) -> Vec<Need> {
 }
 
 fn collect(operation: &Operation, is_limited: bool, needs: &mut Needs) {
-    let whole = |keys: &KeyRange| Need { keys: keys.clone(), at: None, useful: None, resume: None };
+    let whole = |keys: &KeyRange| Need::whole(keys.clone());
     match operation {
         Operation::Range(range) => needs.reads.push(Need {
             at: range.at.filter(|at| at.0 > 0),
@@ -162,6 +162,25 @@ impl Needs {
     }
 }
 
+impl Need {
+    /// All of a range, in the newest state.
+    #[must_use]
+    pub fn whole(keys: KeyRange) -> Need {
+        Need { keys, at: None, useful: None, resume: None }
+    }
+}
+
+/// Looks up a need among the keys that are attached to a lease in one shard, in the newest state. At most `keys_max` keys are
+/// answered at once, and at least one.
+#[must_use]
+pub fn find_attached(need: &Need, store: &Store, lease: LeaseId, keys_max: usize) -> Found {
+    let start = need.resume.as_ref().unwrap_or(&need.keys.start);
+    let key_values: Vec<KeyValue> = store.attached(lease, start).take(keys_max.max(1)).cloned().collect();
+    let last = key_values.last().filter(|_| key_values.len() == keys_max.max(1));
+    let rest = last.map(|last| Need { resume: Some(successor(last.key())), ..need.clone() });
+    Found { need: need.clone(), count: key_values.len() as u64, key_values, compacted: store.compacted(), rest }
+}
+
 /// Looks up a need in one shard. `newest` is what an operation without a revision of its own reads at, the same for every
 /// participant and every slice. At most `keys_max` keys are answered at once, and at least one.
 #[must_use]
@@ -177,7 +196,7 @@ pub fn find(need: &Need, view: &impl View, newest: Revision, keys_max: usize) ->
         found.count = view.count(&need.keys, at);
         return found;
     }
-    let slice = from(&need.keys, need.resume.as_ref());
+    let slice = need.keys.from(need.resume.as_ref());
     let useful = need.useful.unwrap_or(usize::MAX);
     let wanted = useful.min(keys_max.max(1));
     found.key_values = view.range(&slice, at).take(wanted).collect();
@@ -188,16 +207,12 @@ pub fn find(need: &Need, view: &impl View, newest: Revision, keys_max: usize) ->
     }
     let resume = found.key_values.last().map(|last| successor(last.key())).or_else(|| need.resume.clone());
     if useful == wanted {
-        found.count += view.count(&from(&need.keys, resume.as_ref()), at);
+        found.count += view.count(&need.keys.from(resume.as_ref()), at);
     } else {
         let useful = need.useful.map(|useful| useful - wanted);
         found.rest = Some(Need { resume, useful, ..need.clone() });
     }
     found
-}
-
-fn from(keys: &KeyRange, start: Option<&Bytes>) -> KeyRange {
-    KeyRange { start: start.unwrap_or(&keys.start).clone(), end: keys.end.clone() }
 }
 
 fn successor(key: &[u8]) -> Bytes {

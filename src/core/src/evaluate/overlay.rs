@@ -3,32 +3,49 @@
 use super::view::View;
 use crate::request::{KeyRange, RangeEnd};
 use bytes::Bytes;
-use campanile_storage::ids::Revision;
+use campanile_storage::ids::{Revision, ShardId};
 use campanile_storage::store::KeyValue;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::iter::Peekable;
 use std::ops::Bound;
 
 /// What a transaction made of one key.
-struct Effect {
+#[derive(Debug)]
+pub(super) struct Effect {
     /// `None` if it was deleted.
     now: Option<KeyValue>,
     /// Whether the key was there before the transaction.
     before: bool,
 }
 
-/// The newest state of a view, and what was done since. Older revisions are read from the view itself.
-pub(super) struct Overlay<'v, V> {
-    view: &'v V,
-    newest: Revision,
-    effects: BTreeMap<Bytes, Effect>,
+pub(super) type Effects = BTreeMap<Bytes, Effect>;
+
+/// A key that an operation comes to.
+pub(super) enum Seen<'a> {
+    /// It is there, and was found in this shard, if the view knows it.
+    There(KeyValue, Option<ShardId>),
+    /// An operation before has deleted it.
+    Gone(&'a Bytes),
 }
 
-impl<'v, V: View> Overlay<'v, V> {
-    pub(super) fn new(view: &'v V, newest: Revision) -> Overlay<'v, V> {
-        Overlay { view, newest, effects: BTreeMap::new() }
+impl Seen<'_> {
+    pub(super) fn key(&self) -> &[u8] {
+        match self {
+            Seen::There(key_value, _) => key_value.key(),
+            Seen::Gone(key) => key,
+        }
     }
+}
 
+/// The newest state of a view, and what was done since. Older revisions are read from the view itself.
+pub(super) struct Overlay<'v, V> {
+    pub(super) view: &'v V,
+    pub(super) newest: Revision,
+    pub(super) effects: &'v mut Effects,
+}
+
+impl<V: View> Overlay<'_, V> {
     pub(super) fn set(&mut self, key: Bytes, now: Option<KeyValue>) {
         match self.effects.entry(key) {
             btree_map::Entry::Occupied(mut effect) => effect.get_mut().now = now,
@@ -46,9 +63,11 @@ impl<'v, V: View> Overlay<'v, V> {
         }
     }
 
-    pub(super) fn range<'a>(&'a self, keys: &'a KeyRange) -> impl Iterator<Item = KeyValue> {
+    /// The keys of the range in key order, those that are gone among them: whoever goes through them in slices counts
+    /// these too.
+    pub(super) fn seen<'a>(&'a self, keys: &'a KeyRange) -> impl Iterator<Item = Seen<'a>> {
         Merged {
-            view: self.view.range(keys, self.newest).peekable(),
+            view: self.view.range_with_owners(keys, self.newest).peekable(),
             effects: self.effects_in(keys).into_iter().flatten().peekable(),
         }
     }
@@ -82,26 +101,23 @@ struct Merged<V: Iterator, E: Iterator> {
     effects: Peekable<E>,
 }
 
-impl<'o, V, E> Iterator for Merged<V, E>
+impl<'a, V, E> Iterator for Merged<V, E>
 where
-    V: Iterator<Item = KeyValue>,
-    E: Iterator<Item = (&'o Bytes, &'o Effect)>,
+    V: Iterator<Item = (KeyValue, Option<ShardId>)>,
+    E: Iterator<Item = (&'a Bytes, &'a Effect)>,
 {
-    type Item = KeyValue;
+    type Item = Seen<'a>;
 
-    fn next(&mut self) -> Option<KeyValue> {
-        loop {
-            let Some((key, effect)) = self.effects.peek() else { return self.view.next() };
-            match self.view.peek().map(|found| found.key().cmp(key)) {
-                Some(std::cmp::Ordering::Less) => return self.view.next(),
-                Some(std::cmp::Ordering::Equal) => _ = self.view.next(),
-                Some(std::cmp::Ordering::Greater) | None => {}
-            }
-            let now = effect.now.clone();
-            self.effects.next();
-            if now.is_some() {
-                return now;
-            }
+    fn next(&mut self) -> Option<Seen<'a>> {
+        let of_view = |(key_value, owner)| Seen::There(key_value, owner);
+        let Some((key, _)) = self.effects.peek() else { return self.view.next().map(of_view) };
+        let mut owner = None;
+        match self.view.peek().map(|(found, _)| found.key().cmp(key)) {
+            Some(Ordering::Less) => return self.view.next().map(of_view),
+            Some(Ordering::Equal) => owner = self.view.next().and_then(|(_, owner)| owner),
+            Some(Ordering::Greater) | None => {}
         }
+        let (key, effect) = self.effects.next()?;
+        Some(effect.now.clone().map_or(Seen::Gone(key), |now| Seen::There(now, owner)))
     }
 }

@@ -6,6 +6,7 @@
 use super::view::{Leases, View};
 use crate::error::UserError;
 use crate::request::{Compare, CompareResult, CompareTarget, DeleteRange, Operation, Put, Range, Txn};
+use bytes::Bytes;
 use campanile_storage::ids::{LeaseId, Revision};
 use campanile_storage::store::KeyValue;
 use std::cmp::Ordering;
@@ -42,10 +43,79 @@ pub fn prepare<'a>(
     leases: &impl Leases,
     newest: Revision,
 ) -> Result<Prepared<'a>, UserError> {
-    let step = choose(operation, view, newest);
-    check(&step, view, leases, newest, matches!(operation, Operation::Txn(_)))?;
+    let step = choose(operation, &mut |txn| Some(txn.compares.iter().all(|compare| holds(compare, view, newest))));
+    prepare_chosen(step.expect("every comparison was made"), view, leases, newest)
+}
+
+fn prepare_chosen<'a>(
+    step: Step<'a>,
+    view: &impl View,
+    leases: &impl Leases,
+    newest: Revision,
+) -> Result<Prepared<'a>, UserError> {
+    check(&step, view, leases, newest, matches!(step, Step::Txn { .. }))?;
     let writes = puts(&step) || deletes(&step, view, newest);
     Ok(Prepared { step, writes })
+}
+
+/// The comparisons of an operation, made a slice at a time: what was found of them so far.
+#[derive(Debug, Default)]
+pub(super) struct Choices {
+    /// Of each transaction on the chosen path, in the order in which they are come to.
+    succeeded: Vec<bool>,
+    /// Comparisons of the next one that hold.
+    holding: usize,
+    /// Where the one after them goes on.
+    resume: Option<Bytes>,
+}
+
+impl Choices {
+    /// Goes on with the comparisons, over as many keys as are left of a slice. Prepares the operation when all are made.
+    ///
+    /// # Errors
+    /// As [`prepare`].
+    pub(super) fn prepare<'a>(
+        &mut self,
+        operation: &'a Operation,
+        view: &impl View,
+        leases: &impl Leases,
+        newest: Revision,
+        left: &mut usize,
+    ) -> Result<Option<Prepared<'a>>, UserError> {
+        let mut known = 0;
+        let step = choose(operation, &mut |txn| {
+            if known == self.succeeded.len() {
+                let succeeded = self.compare(txn, view, newest, left)?;
+                self.succeeded.push(succeeded);
+            }
+            known += 1;
+            Some(self.succeeded[known - 1])
+        });
+        step.map(|step| prepare_chosen(step, view, leases, newest)).transpose()
+    }
+
+    /// The path that was found, once more.
+    pub(super) fn path<'a>(&self, operation: &'a Operation) -> Step<'a> {
+        let mut known = self.succeeded.iter().copied();
+        choose(operation, &mut |_| known.next()).expect("every comparison was made")
+    }
+
+    fn compare(&mut self, txn: &Txn, view: &impl View, newest: Revision, left: &mut usize) -> Option<bool> {
+        while let Some(compare) = txn.compares.get(self.holding) {
+            if *left == 0 {
+                return None;
+            }
+            let holds = holds_in_slice(compare, view, newest, &mut self.resume, left)?;
+            self.resume = None;
+            if !holds {
+                self.holding = 0;
+                return Some(false);
+            }
+            self.holding += 1;
+        }
+        self.holding = 0;
+        Some(true)
+    }
 }
 
 impl Prepared<'_> {
@@ -61,31 +131,57 @@ pub(super) fn read_at(range: &Range, newest: Revision) -> Revision {
     range.at.filter(|at| at.0 > 0).unwrap_or(newest)
 }
 
-fn choose<'a>(operation: &'a Operation, view: &impl View, newest: Revision) -> Step<'a> {
-    match operation {
+/// The path through an operation, if each transaction on it says whether its comparisons hold.
+fn choose<'a>(operation: &'a Operation, succeeds: &mut impl FnMut(&Txn) -> Option<bool>) -> Option<Step<'a>> {
+    Some(match operation {
         Operation::Range(range) => Step::Range(range),
         Operation::Put(put) => Step::Put(put),
         Operation::DeleteRange(delete) => Step::DeleteRange(delete),
-        Operation::Txn(Txn { compares, success, failure }) => {
-            let succeeded = compares.iter().all(|compare| holds(compare, view, newest));
-            let branch = if succeeded { success } else { failure };
-            let steps = branch.iter().map(|operation| choose(operation, view, newest)).collect();
+        Operation::Txn(txn) => {
+            let succeeded = succeeds(txn)?;
+            let branch = if succeeded { &txn.success } else { &txn.failure };
+            let steps = branch.iter().map(|operation| choose(operation, succeeds)).collect::<Option<_>>()?;
             Step::Txn { succeeded, steps }
         }
-    }
+    })
 }
 
 /// A comparison holds if it holds for every key of its range. Without any key it is made with zeros, but for a value:
 /// the value of a key that is not there equals nothing, not even the empty one.
 fn holds(compare: &Compare, view: &impl View, newest: Revision) -> bool {
+    let (mut resume, mut left) = (None, usize::MAX);
+    holds_in_slice(compare, view, newest, &mut resume, &mut left).expect("the slice has no end")
+}
+
+/// The same, over as many keys as are left; `None` if there are more, from `resume` on.
+fn holds_in_slice(
+    compare: &Compare,
+    view: &impl View,
+    newest: Revision,
+    resume: &mut Option<Bytes>,
+    left: &mut usize,
+) -> Option<bool> {
     if compare.keys.is_single() {
-        return holds_for(compare, view.get(&compare.keys.start, newest).as_ref());
+        *left = left.saturating_sub(1);
+        return Some(holds_for(compare, view.get(&compare.keys.start, newest).as_ref()));
     }
-    let mut found = view.range(&compare.keys, newest).peekable();
+    let keys = compare.keys.from(resume.as_ref());
+    let mut found = view.range(&keys, newest).peekable();
     if found.peek().is_none() {
-        return holds_for(compare, None);
+        *left = left.saturating_sub(1);
+        return Some(holds_for(compare, None));
     }
-    found.all(|key_value| holds_for(compare, Some(&key_value)))
+    for key_value in found {
+        if *left == 0 {
+            *resume = Some(Bytes::copy_from_slice(key_value.key()));
+            return None;
+        }
+        *left -= 1;
+        if !holds_for(compare, Some(&key_value)) {
+            return Some(false);
+        }
+    }
+    Some(true)
 }
 
 fn holds_for(compare: &Compare, key_value: Option<&KeyValue>) -> bool {

@@ -1,7 +1,7 @@
 //! What evaluation reads: the keyspace at a revision, and which leases live.
 
 use crate::request::{KeyRange, RangeEnd};
-use campanile_storage::ids::{LeaseId, Revision};
+use campanile_storage::ids::{LeaseId, Revision, ShardId};
 use campanile_storage::store::{End, KeyValue, Store};
 
 /// The keyspace, or the part of it that an operation needs, at every revision that is not compacted.
@@ -13,6 +13,16 @@ pub trait View {
 
     /// The keys of the range in key order.
     fn range<'a>(&'a self, keys: &'a KeyRange, at: Revision) -> impl Iterator<Item = KeyValue>;
+
+    /// As [`range`](Self::range), each key with the shard that it was found in, if the view knows it: nobody need hash it
+    /// again.
+    fn range_with_owners<'a>(
+        &'a self,
+        keys: &'a KeyRange,
+        at: Revision,
+    ) -> impl Iterator<Item = (KeyValue, Option<ShardId>)> {
+        self.range(keys, at).map(|key_value| (key_value, None))
+    }
 
     /// How many keys [`range`](Self::range) has.
     fn count(&self, keys: &KeyRange, at: Revision) -> u64;

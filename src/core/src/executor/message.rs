@@ -109,7 +109,7 @@ pub enum Message {
     },
 
     // ---- a transaction over several shards ----
-    /// Stop evaluating, and hand over what the transaction needs.
+    /// Stop evaluating, and hand over what the transaction needs; of the keys attached to a lease, if one is named.
     Gather {
         round: u64,
         needs: Vec<(ShardId, Need)>,
@@ -119,10 +119,10 @@ pub enum Message {
         round: u64,
         part: Part,
     },
-    /// Write and log this executor's fragments of a revision.
+    /// Write and log this executor's fragments of a revision, each in pieces.
     Write {
         head: FragmentHead,
-        changes: Vec<(ShardId, Vec<Change>)>,
+        changes: Vec<(ShardId, Vec<Vec<Change>>)>,
     },
     /// A revision was taken at which the lease dies: nothing that is evaluated from now on attaches it.
     Condemn {

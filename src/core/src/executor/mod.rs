@@ -371,10 +371,16 @@ impl Executor {
         self.show_slice();
         self.accede();
         self.shed_slice();
+        if let Some(control) = &mut self.control {
+            control.work_slice(&mut self.out);
+        }
     }
 
     fn has_slices(&self) -> bool {
-        self.can_write_slice() || self.can_show_slice() || self.has_discarded()
+        self.can_write_slice()
+            || self.can_show_slice()
+            || self.has_discarded()
+            || self.control.as_ref().is_some_and(Control::has_slice)
     }
 
     /// Takes what this executor put off to the next poll.

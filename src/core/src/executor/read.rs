@@ -135,7 +135,7 @@ impl Executor {
         }
         let shards = self.shards_total.expect("requests are held until the number of shards is known");
         let assigned = needs(&operation).assign(shards, |key| self.owner(key));
-        let gathered = Gathered::new(at);
+        let gathered = Gathered::default();
         let missing = assigned.len();
         self.reads.gathering.insert(origin, Gathering { operation, at, compacted, gathered, missing });
         if missing == 0 {
@@ -166,7 +166,7 @@ impl Executor {
         let Some(gathering) = self.reads.gathering.get_mut(&origin) else { return };
         let mut rest = Vec::new();
         for (shard, found) in found {
-            match gathering.gathered.add(found) {
+            match gathering.gathered.add(shard, found) {
                 Some(need) => rest.push((shard, need)),
                 None => gathering.missing -= 1,
             }
@@ -181,8 +181,9 @@ impl Executor {
     }
 
     fn finish_read(&mut self, origin: Origin) {
-        let Gathering { operation, at, compacted, gathered, .. } =
+        let Gathering { operation, at, compacted, mut gathered, .. } =
             self.reads.gathering.remove(&origin).expect("a read finishes once");
+        gathered.settle(at);
         if gathered.is_torn() {
             // What it was reading was compacted meanwhile; the newest revision cannot have been.
             let at = self.visible.max(at);

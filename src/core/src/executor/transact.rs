@@ -8,7 +8,7 @@ use super::read::SLICE_KEYS;
 use crate::clock::Change;
 use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
-use crate::evaluate::{Found, Need, find};
+use crate::evaluate::{Found, Need, find, find_attached};
 use crate::request::Operation;
 use crate::shard::Shard;
 use bytes::Bytes;
@@ -29,8 +29,8 @@ pub struct Pause {
 #[derive(Clone, Debug, Default)]
 pub struct Part {
     pub found: Vec<(ShardId, Found)>,
-    /// Keys attached to the lease that was asked about.
-    pub keys: Vec<Bytes>,
+    /// Only keys attached to this lease were asked for.
+    pub lease: Option<LeaseId>,
     /// Whether every shard here has room for a fragment.
     pub can_write: bool,
 }
@@ -60,17 +60,21 @@ impl Executor {
             return self.writing.await_end(Message::Gather { round, needs, lease });
         }
         self.pause.paused = true;
-        let mut part = Part { can_write: self.shards.values().all(Shard::can_write), ..Part::default() };
-        for (id, need) in needs {
+        let can_write = self.shards.values().all(Shard::can_write);
+        let keys_max = (SLICE_KEYS / needs.len().max(1)).max(1);
+        let found = needs.into_iter().map(|(id, need)| {
             let shard = self.shards.get(&id).expect("needs go to the executor that hosts their shard");
-            part.found.push((id, find(&need, &shard.store, Revision::NEWEST, SLICE_KEYS)));
-        }
-        if let Some(lease) = lease {
-            part.keys = self.attached_keys(lease);
-        }
+            let found = match lease {
+                Some(lease) => find_attached(&need, &shard.store, lease, keys_max),
+                None => find(&need, &shard.store, Revision::NEWEST, keys_max),
+            };
+            (id, found)
+        });
+        let part = Part { found: found.collect(), lease, can_write };
         self.out.tell(CONTROL_EXECUTOR, Message::Gathered { round, part });
     }
 
+    /// What `LeaseTimeToLive` answers.
     fn attached_keys(&self, lease: LeaseId) -> Vec<Bytes> {
         let keys = self.shards.values().flat_map(|shard| shard.store.keys_of_lease(lease));
         keys.map(Bytes::copy_from_slice).collect()
@@ -83,13 +87,13 @@ impl Executor {
     }
 
     /// Writes and logs this executor's fragments of a revision.
-    pub(super) fn write_fragments(&mut self, head: FragmentHead, fragments: Vec<(ShardId, Vec<Change>)>) {
+    pub(super) fn write_fragments(&mut self, head: FragmentHead, fragments: Vec<(ShardId, Vec<Vec<Change>>)>) {
         if self.reign.is_none() {
             return;
         }
         assert!(self.is_paused(), "a transaction over several shards writes during its pause");
-        for (shard, changes) in fragments {
-            self.write_fragment(shard, head, changes);
+        for (shard, pieces) in fragments {
+            self.write_fragment(shard, head, pieces);
         }
     }
 

@@ -66,7 +66,7 @@ impl Executor {
         };
         let Evaluated { changes, response } = prepared.run(&shard.store, revision.before());
         let control_index = newest_grant(&changes, |lease| self.leases.granted(lease));
-        self.write_fragment(id, FragmentHead { revision, groups: 1, control_index }, changes);
+        self.write_changes(id, FragmentHead { revision, groups: 1, control_index }, changes);
         self.replies.push(Reply { revision, origin, result: Ok(Response::Operation(response)) });
     }
 
@@ -93,7 +93,7 @@ pub fn owner(key: &[u8], shards: u32) -> ShardId {
 }
 
 /// The newest grant among the leases that these changes attach: followers do not count the fragment before they have it.
-pub(crate) fn newest_grant(changes: &[Change], granted: impl Fn(LeaseId) -> Option<Index>) -> Index {
+fn newest_grant(changes: &[Change], granted: impl Fn(LeaseId) -> Option<Index>) -> Index {
     let attached = changes.iter().filter_map(|change| match change {
         Change::Put { lease, .. } if *lease != LeaseId::NONE => granted(*lease),
         _ => None,

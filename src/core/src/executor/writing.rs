@@ -24,7 +24,20 @@ struct Unwritten {
     shard: ShardId,
     head: FragmentHead,
     next_part: u32,
-    changes: IntoIter<Change>,
+    pieces: VecDeque<IntoIter<Change>>,
+}
+
+impl Unwritten {
+    fn take(&mut self, changes_max: usize) -> Vec<Change> {
+        let mut slice = Vec::new();
+        while slice.len() < changes_max
+            && let Some(piece) = self.pieces.front_mut()
+        {
+            slice.extend(piece.take(changes_max - slice.len()));
+            self.pieces.pop_front_if(|piece| piece.len() == 0);
+        }
+        slice
+    }
 }
 
 /// What is still to be written, in order, and what waits for the end of it.
@@ -49,12 +62,29 @@ impl Writing {
 
 impl Executor {
     /// Writes and logs a fragment: at once if one poll can, else from the end of this poll on.
-    pub(super) fn write_fragment(&mut self, shard: ShardId, head: FragmentHead, changes: Vec<Change>) {
-        if changes.len() <= self.config.slice_changes_max && !self.writing.is_under_way() {
-            let shard = self.shards.get_mut(&shard).expect("fragments go to the executor that hosts their shard");
-            return shard.write(head, &changes);
+    /// Its changes come in pieces.
+    pub(super) fn write_fragment(&mut self, shard: ShardId, head: FragmentHead, pieces: Vec<Vec<Change>>) {
+        if let [changes] = &pieces[..]
+            && changes.len() <= self.config.slice_changes_max
+            && !self.writing.is_under_way()
+        {
+            return self.write_at_once(shard, head, changes);
         }
-        self.writing.queue.push_back(Unwritten { shard, head, next_part: 0, changes: changes.into_iter() });
+        let pieces = pieces.into_iter().map(Vec::into_iter).collect();
+        self.writing.queue.push_back(Unwritten { shard, head, next_part: 0, pieces });
+    }
+
+    /// The same of a fragment whose changes are in one list.
+    pub(super) fn write_changes(&mut self, shard: ShardId, head: FragmentHead, changes: Vec<Change>) {
+        if changes.len() <= self.config.slice_changes_max && !self.writing.is_under_way() {
+            return self.write_at_once(shard, head, &changes);
+        }
+        self.write_fragment(shard, head, vec![changes]);
+    }
+
+    fn write_at_once(&mut self, shard: ShardId, head: FragmentHead, changes: &[Change]) {
+        let shard = self.shards.get_mut(&shard).expect("fragments go to the executor that hosts their shard");
+        shard.write(head, changes);
     }
 
     /// Whether there is a slice to write, and room for it. Where there is none, what is committed begins another poll.
@@ -68,9 +98,9 @@ impl Executor {
         while left > 0 && self.can_write_slice() {
             let unwritten = self.writing.queue.front_mut().expect("just seen");
             let shard = self.shards.get_mut(&unwritten.shard).expect("shards are never removed");
-            let slice: Vec<Change> = unwritten.changes.by_ref().take(left).collect();
+            let slice = unwritten.take(left);
             left -= slice.len();
-            let is_last = unwritten.changes.len() == 0;
+            let is_last = unwritten.pieces.is_empty();
             unwritten.next_part = shard.write_slice(unwritten.head, &slice, unwritten.next_part, is_last);
             if is_last {
                 self.writing.queue.pop_front();
@@ -92,7 +122,7 @@ impl Executor {
     /// The reign is over: what is not written never will be.
     pub(super) fn abandon_writing(&mut self) {
         self.writing.awaiting.clear();
-        self.writing.discarded.add(self.writing.queue.drain(..).map(|unwritten| unwritten.changes));
+        self.writing.discarded.add(self.writing.queue.drain(..).flat_map(|unwritten| unwritten.pieces));
     }
 
     pub(super) fn has_discarded(&self) -> bool {

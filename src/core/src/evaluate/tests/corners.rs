@@ -6,7 +6,7 @@ use crate::evaluate::{Evaluated, Gathered, evaluate, find, needs, prepare};
 use crate::request::*;
 use crate::response::OperationResponse;
 use bytes::Bytes;
-use campanile_storage::ids::{LeaseId, Revision};
+use campanile_storage::ids::{LeaseId, Revision, ShardId};
 use campanile_storage::store::Store;
 
 fn key(key: &'static str) -> Bytes {
@@ -163,10 +163,11 @@ fn a_limited_read_asks_a_shard_for_no_more_than_it_can_use() {
 fn a_view_that_was_compacted_under_way_is_torn() {
     let mut store = filled();
     let operation = Operation::Range(range("a", RangeEnd::Unbounded));
-    let mut gathered = Gathered::new(Revision(4));
-    let rest = gathered.add(find(&needs(&operation).reads[0], &store, Revision(4), 1));
+    let mut gathered = Gathered::default();
+    gathered.settle(Revision(4));
+    let rest = gathered.add(ShardId(0), find(&needs(&operation).reads[0], &store, Revision(4), 1));
     assert!(!gathered.is_torn());
     store.compact(Revision(6));
-    gathered.add(find(&rest.expect("there is more"), &store, Revision(4), 1));
+    gathered.add(ShardId(0), find(&rest.expect("there is more"), &store, Revision(4), 1));
     assert!(gathered.is_torn());
 }

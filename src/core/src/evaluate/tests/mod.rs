@@ -5,7 +5,9 @@ mod model;
 mod random;
 mod validation;
 
-use super::{Evaluated, Gathered, Leases, Needs, View, evaluate, find, needs, prepare, sole_shard, validate};
+use super::{
+    Dealt, Evaluated, Evaluation, Gathered, Leases, Needs, View, evaluate, find, needs, prepare, sole_shard, validate,
+};
 use crate::clock::Change;
 use crate::error::UserError;
 use crate::request::{Operation, Txn};
@@ -39,6 +41,16 @@ fn apply(store: &mut Store, revision: Revision, change: &Change) {
     }
 }
 
+fn owner(key: &[u8], shards: u32) -> ShardId {
+    ShardId(key.iter().map(|byte| u32::from(*byte)).sum::<u32>() % shards)
+}
+
+fn sub(change: &Change) -> u32 {
+    match change {
+        Change::Put { sub, .. } | Change::Delete { sub, .. } => *sub,
+    }
+}
+
 /// The keyspace in one store, and once more spread over several.
 struct Stores {
     whole: Store,
@@ -55,14 +67,14 @@ impl Stores {
     }
 
     fn owner(&self, key: &[u8]) -> ShardId {
-        ShardId(key.iter().map(|byte| u32::from(*byte)).sum::<u32>() % self.count())
+        owner(key, self.count())
     }
 
-    /// Evaluates over what the participants hand over, a few keys at a time.
+    /// Evaluates over what the participants hand over, a few keys at a time, in slices of as many.
     fn evaluate_spread(&self, operation: &Operation, next: Revision, keys_max: usize) -> Result<Evaluated, UserError> {
         let newest = Revision(next.0 - 1);
         let needs: Needs = needs(operation);
-        let mut gathered = Gathered::new(newest);
+        let mut gathered = Gathered::default();
         let participants = needs.participants(self.count(), |key| self.owner(key));
         let sole = sole_shard(operation, self.count(), |key| self.owner(key));
         match participants[..] {
@@ -76,15 +88,51 @@ impl Stores {
             while let Some(need) = asked {
                 let found = find(&need, &self.shards[shard.0 as usize], newest, keys_max);
                 assert!(found.key_values.len() <= keys_max);
-                asked = gathered.add(found);
+                asked = gathered.add(shard, found);
             }
         }
+        gathered.settle(newest);
         assert!(!gathered.is_torn());
-        let evaluated = evaluate(operation, &gathered, &Known, next)?;
-        for change in &evaluated.changes {
+        let whole = evaluate(operation, &gathered, &Known, next);
+        let sliced = self.evaluate_in_slices(
+            operation,
+            Evaluation::new(gathered, newest, Dealt::new(owner, self.count())),
+            keys_max,
+        );
+        assert_eq!(sliced, whole, "{operation:?} in slices of {keys_max}");
+        for change in whole.iter().flat_map(|evaluated| &evaluated.changes) {
             assert!(participants.contains(&self.owner(change.key())), "{change:?} touches who was not asked");
         }
-        Ok(evaluated)
+        whole
+    }
+
+    fn evaluate_in_slices(
+        &self,
+        operation: &Operation,
+        mut evaluation: Evaluation,
+        keys_max: usize,
+    ) -> Result<Evaluated, UserError> {
+        let newest = evaluation.newest();
+        let response = loop {
+            let mut left = keys_max;
+            let done = evaluation.go_on(operation, &Known, &mut left)?;
+            if let Some(response) = done {
+                break response;
+            }
+            assert_eq!(left, 0, "a slice is used up before another one begins");
+        };
+        assert_eq!(evaluation.answer_at(operation, &Known, newest), response);
+        let (dealt, mut gathered) = evaluation.into_parts();
+        while !gathered.shed(&mut keys_max.clone()) {}
+        let mut changes = Vec::new();
+        for (shard, pieces) in dealt.map(Dealt::into_pieces).unwrap_or_default() {
+            let of_shard = pieces.concat();
+            assert!(of_shard.iter().all(|change| self.owner(change.key()) == shard));
+            assert!(of_shard.is_sorted_by_key(sub));
+            changes.extend(of_shard);
+        }
+        changes.sort_by_key(sub);
+        Ok(Evaluated { changes, response })
     }
 
     fn apply(&mut self, revision: Revision, changes: &[Change]) {
