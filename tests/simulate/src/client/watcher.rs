@@ -60,7 +60,7 @@ impl Watcher {
             }
             self.open.insert(wish.watch_id, watches.len());
             let wish = wish.clone();
-            watches.push(Watched { wish, member: session.member, told: Vec::new(), is_settled: false });
+            watches.push(Watched { wish, member: session.member, told: Vec::new(), read_up_to: None });
         }
     }
 

@@ -41,8 +41,8 @@ pub struct Watched {
     pub member: usize,
     /// The highest compaction that anybody had asked for when it began.
     pub told: Vec<Told>,
-    /// Whether it was still open, and everything read, when the run came to rest.
-    pub is_settled: bool,
+    /// It was open at the end of the run, and its client had time to read everything up to here.
+    pub read_up_to: Option<Revision>,
 }
 
 impl Watched {

@@ -39,11 +39,14 @@ impl World {
             self.ask(member, Request::HashKv { at: Revision(0) })?;
             self.ask(member, Request::Operation(Operation::Range(everything())))?;
         }
+        // Leases go on running out.
+        let newest = self.settled(&[]).visible.iter().map(|(_, visible)| *visible).max().unwrap_or(Revision::EMPTY);
         self.run_until(self.now + READING)?;
         for watcher in &self.watchers {
             for (_, place) in watcher.open() {
                 let watch = &mut self.watches[place];
-                watch.is_settled = matches!(watch.told.first(), Some(told) if matches!(told.kind, Kind::Created));
+                let is_created = matches!(watch.told.first(), Some(told) if matches!(told.kind, Kind::Created));
+                watch.read_up_to = is_created.then_some(newest);
             }
         }
         Ok(())
