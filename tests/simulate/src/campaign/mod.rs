@@ -28,7 +28,12 @@ pub struct Outcome {
 /// Runs a plan to its end, or to the first promise that is broken. An assertion of the core that fails is one.
 #[must_use]
 pub fn play(plan: Plan, prints: bool) -> Outcome {
-    let mut world = World::new(plan, Trace::new(prints));
+    play_world(&mut World::new(plan, Trace::new(prints)))
+}
+
+/// Runs a world to its end, or to the first promise that is broken.
+#[must_use]
+pub fn play_world(world: &mut World) -> Outcome {
     let result = catch_unwind(AssertUnwindSafe(|| world.run()));
     let violation = match result {
         Ok(result) => result.err(),
@@ -41,7 +46,7 @@ pub fn play(plan: Plan, prints: bool) -> Outcome {
         events: world.trace.events,
         trace_hash: world.trace.hash(),
         microseconds: world.now.0,
-        counts: world.counts,
+        counts: world.counts.clone(),
     }
 }
 

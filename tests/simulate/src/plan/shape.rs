@@ -19,7 +19,8 @@ pub const LEASE_TTL_MIN_SECONDS: i64 = 1;
 pub struct Shape {
     pub members: usize,
     pub shards: u32,
-    /// Every start of a member draws its number of executors up to this one.
+    /// Every start of a member draws its number of executors between these.
+    pub executors_min: u16,
     pub executors_max: u16,
     pub clients: usize,
     pub watchers: usize,
@@ -85,6 +86,7 @@ impl Shape {
         Shape {
             members,
             shards: dice.within(1..5) as u32,
+            executors_min: 1,
             executors_max: dice.within(1..4) as u16,
             clients: dice.within(3..9) as usize,
             watchers: dice.below(5) as usize,
@@ -117,6 +119,7 @@ impl Shape {
         Shape {
             members,
             shards,
+            executors_min: executors,
             executors_max: executors,
             clients: 0,
             watchers: 0,

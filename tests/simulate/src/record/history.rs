@@ -51,6 +51,17 @@ pub struct History {
     pub leases: BTreeMap<LeaseId, Vec<(Index, Moment, LeaseRecord)>>,
     pub compactions: Vec<Revision>,
     pub opens: Vec<Open>,
+    /// What the logs have beside the history.
+    pub void: Vec<Void>,
+}
+
+/// Committed fragments of a revision that an open has declared void, or that is missing elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Void {
+    /// All groups have theirs.
+    pub is_whole: bool,
+    /// It would have ended leases.
+    pub revokes: bool,
 }
 
 /// The newest fence before some place.
@@ -161,6 +172,8 @@ impl History {
             }
             self.steps.push(step);
         }
+        let void = |step: Step| Void { is_whole: step.found == step.groups, revokes: !step.revoked.is_empty() };
+        self.void = gathered.into_values().map(void).collect();
         Ok(())
     }
 

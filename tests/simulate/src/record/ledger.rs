@@ -39,6 +39,8 @@ pub struct Ledger {
     written: BTreeMap<Place, Written>,
     /// By group: the term of each committed entry, from index 1 on.
     committed: BTreeMap<GroupId, Vec<Term>>,
+    /// By group: the newest committed fence.
+    fences: BTreeMap<GroupId, Epoch>,
     /// How far each member was known to be committed.
     noticed: BTreeMap<(usize, GroupId), Index>,
     pieces: BTreeMap<Revision, BTreeMap<Epoch, Pieces>>,
@@ -125,7 +127,14 @@ impl Ledger {
                     return Err(Violation::new(PROMISE, what));
                 }
                 Some(_) => {}
-                None if committed.len() as u64 + 1 == index => committed.push(term),
+                None if committed.len() as u64 + 1 == index => {
+                    committed.push(term);
+                    let written = self.written.get(&(id, Index(index), term));
+                    if let Some(epoch) = written.and_then(|written| written.fence(id)) {
+                        let newest = self.fences.entry(id).or_default();
+                        *newest = epoch.max(*newest);
+                    }
+                }
                 None => {
                     let what = format!("group {id} goes from {} to {index} on member {member}", committed.len());
                     return Err(Violation::new(PROMISE, what));
@@ -139,6 +148,19 @@ impl Ledger {
     /// A member starts again: what it knew to be committed it may have to learn again.
     pub fn forget(&mut self, member: usize) {
         self.noticed.retain(|(at, _), _| *at != member);
+    }
+
+    /// The newest epoch whose fence is committed in a group.
+    #[must_use]
+    pub fn fenced(&self, group: GroupId) -> Epoch {
+        self.fences.get(&group).copied().unwrap_or_default()
+    }
+
+    /// Whether an entry of the control group opens a reign.
+    #[must_use]
+    pub fn is_open(&self, index: Index, term: Term) -> bool {
+        let written = self.written.get(&(GroupId::CONTROL, index, term));
+        matches!(written.and_then(Written::control), Some(ControlEntry::Open(_)))
     }
 
     /// The highest revision that stands in any log.
@@ -167,6 +189,16 @@ impl Ledger {
 }
 
 impl Written {
+    /// The epoch that begins with an entry, if it is a fence.
+    fn fence(&self, group: GroupId) -> Option<Epoch> {
+        if group == GroupId::CONTROL {
+            return self
+                .control()
+                .and_then(|entry| if let ControlEntry::Fence(epoch) = entry { Some(epoch) } else { None });
+        }
+        self.data().and_then(|entry| if let DataEntry::Fence(epoch) = entry { Some(epoch) } else { None })
+    }
+
     /// What an entry of a data group says; nothing if it is Raft's own.
     #[must_use]
     pub fn data(&self) -> Option<DataEntry> {

@@ -8,12 +8,14 @@
 //! | `ledger` | logs | every entry that anybody wrote, and which are committed |
 //! | `history` | logs | what these say: the keyspace's history, leases and compactions |
 //! | `trace` | the run | a hash over all that happened, and its text for a replay |
+//! | `situations` | the run | what the traces of the design are about |
 //! | `counts` | the run | how often each option, fault and error was reached |
 
 pub mod calls;
 pub mod counts;
 pub mod history;
 pub mod ledger;
+pub mod situations;
 pub mod trace;
 pub mod watching;
 

@@ -67,6 +67,7 @@ impl World {
         let ticket = Ticket(self.tickets_drawn);
         self.tickets_drawn += 1;
         self.trace.tell(self.now, "ask", &(place.member, place.executor, &asked, &request));
+        self.notice_request(place, &request);
         self.tickets.insert((place.member, ticket), asked);
         self.arrive(place, Input::Request { ticket, request, relayed })
     }

@@ -4,6 +4,7 @@ use super::network::{Load, Packet};
 use super::queue::{Happening, Place};
 use super::{Asked, World};
 use crate::check::Violation;
+use crate::record::situations;
 use crate::server::offers::Wanted;
 use bytes::Bytes;
 use campanile_core::error::UserError;
@@ -63,7 +64,7 @@ impl World {
     fn note_replacements(&mut self, replacements: &[(GroupId, Cut, Replacement)]) {
         for (_, _, replacement) in replacements {
             self.counts.note(match replacement {
-                Replacement::Keep => "installation: a group keeps its log",
+                Replacement::Keep => situations::KEPT_ITS_LOG,
                 Replacement::Reset(_) => "installation: a group's log is replaced",
             });
         }
@@ -80,6 +81,7 @@ impl World {
 
     fn persist(&mut self, place: Place, batch: u64, appends: Batch) -> Result<(), Violation> {
         for update in &appends {
+            self.notice_written(place.member, update);
             for entry in &update.entries {
                 let parts = self.ledger.write(update.group, entry, self.now)?;
                 self.counts.add("log: parts of a fragment", parts);
@@ -91,6 +93,7 @@ impl World {
     }
 
     fn tell(&mut self, place: Place, to: u16, message: Message) {
+        self.notice_message(place, &message);
         let delay = self.dice.time(self.plan.shape.round.clone());
         let arrival = self.now + delay;
         let lane = self.process(place).lanes.entry((place.executor, to)).or_default();
@@ -151,6 +154,7 @@ impl World {
         self.trace.note(self.now, "message", &[from as u64, to as u64, sum], || {
             format!("from member {from} to {to}: {message:?}")
         });
+        self.notice_peer(to, &message);
         self.arrive(place, Input::Peer { from: self.members[from].id, message })
     }
 
@@ -186,6 +190,7 @@ impl World {
 
     fn report(&mut self, place: Place, event: &Event) {
         self.trace.tell(self.now, "report", &(place.member, event));
+        self.notice_event(place.member, event);
         self.counts.note(match event {
             Event::Leader { .. } => "leader known",
             Event::Opened { .. } => "reign opened",

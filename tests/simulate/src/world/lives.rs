@@ -25,7 +25,8 @@ impl World {
         if self.members[member].life != life || !matches!(self.members[member].state, State::Down) {
             return Ok(());
         }
-        let executors = self.dice.within(1..u64::from(self.plan.shape.executors_max) + 1) as u16;
+        let (least, most) = (self.plan.shape.executors_min, self.plan.shape.executors_max);
+        let executors = self.dice.within(least.into()..u64::from(most) + 1) as u16;
         let seed = self.dice.draw();
         let how = if self.dice.coin() { Crash::Power } else { Crash::Process };
         let state = &mut self.members[member];
@@ -63,6 +64,7 @@ impl World {
             self.ledger.lose(|(group, index, term)| self.durability.has(member, group, index, term));
         }
         self.shown.restart(member);
+        found.iter().flat_map(|found| found.start.groups.values()).for_each(|start| self.notice_start(start));
         let state = &mut self.members[member];
         state.life += 1;
         state.is_disk_faulty = false;
@@ -129,6 +131,7 @@ impl World {
             self.queue.push(self.now + delay, Happening::Lost { call });
         }
         self.end_sessions(member);
+        self.forget_situations(member);
     }
 
     /// A checkpoint of another member is installed, or could not be: the member ends, and goes on from its disk.

@@ -13,9 +13,12 @@
 //! | `network` | links between members |
 //! | `asking` | clients ask, are answered, and lose patience |
 //! | `watching` | watch streams |
+//! | `ambush` | faults that wait for their moment |
 //! | `strikes`, `ruin` | faults, and their ends |
+//! | `situations` | whether the run came into what the traces are about |
 //! | `settling` | the faults stop: everybody comes back, and all is compared |
 
+pub mod ambush;
 mod asking;
 mod effects;
 mod lives;
@@ -24,6 +27,7 @@ pub mod queue;
 mod rounds;
 mod ruin;
 mod settling;
+mod situations;
 mod strikes;
 mod watching;
 
@@ -40,11 +44,13 @@ use crate::plan::Plan;
 use crate::plan::shape::{ELECTION_TICKS, LEASE_TTL_MIN_SECONDS};
 use crate::record::watching::Watched;
 use crate::record::{CallId, Calls, Counts, Ledger, Trace};
+use ambush::Ambush;
 use campanile_core::executor::effect::Ticket;
 use campanile_storage::disk::simulated::{SimulatedDisk, data_directory};
 use campanile_storage::ids::MemberId;
 use network::Network;
 use queue::{Happening, Queue};
+use situations::Situations;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use strikes::Relief;
@@ -78,6 +84,8 @@ pub struct World {
     streams_drawn: u64,
     reliefs: Vec<Relief>,
     pauses: BTreeMap<(usize, u16), u32>,
+    pub ambush: Option<Ambush>,
+    ambush_rests_until: Moment,
     /// Whether the faults have stopped.
     is_calm: bool,
     // What is written down.
@@ -87,6 +95,7 @@ pub struct World {
     durability: Durability,
     shown: Shown,
     clocks: Clocks,
+    situations: Situations,
     pub trace: Trace,
     pub counts: Counts,
     pub faults_struck: u64,
@@ -138,6 +147,8 @@ impl World {
             streams_drawn: 0,
             reliefs: Vec::new(),
             pauses: BTreeMap::new(),
+            ambush: None,
+            ambush_rests_until: Moment(0),
             is_calm: false,
             calls: Calls::default(),
             watches: Vec::new(),
@@ -145,6 +156,7 @@ impl World {
             durability: Durability::default(),
             shown: Shown::new(shape.members),
             clocks: Clocks { fastest_ppm, jumps: Vec::new() },
+            situations: Situations::default(),
             trace,
             counts: Counts::default(),
             faults_struck: 0,

@@ -87,6 +87,7 @@ impl World {
         let visible = seat.core.visible();
         for group in seat.core.groups() {
             self.ledger.notice(place.member, group)?;
+            self.notice_group(place.member, group);
         }
         for shard in seat.core.shards() {
             memory::look(place.member, shard)?;

@@ -88,8 +88,9 @@ impl World {
     ///
     /// # Errors
     /// The first promise that was broken.
-    pub fn compare(&self) -> Result<(), Violation> {
+    pub fn compare(&mut self) -> Result<(), Violation> {
         let history = History::read(&self.ledger)?;
+        self.notice_void(&history.void);
         let calls = &self.calls.list;
         let unclaimed = answers::check(&history, calls)?;
         unanswered::check(&unclaimed)?;
