@@ -95,7 +95,9 @@ impl Control {
         }
         if self.behind.helps(revision, refused) {
             self.read_offer(from, 0, out);
-        } else {
+        } else if self.visible() >= revision {
+            // One below would not be taken, and taking it would be in the way of what this member may have to install:
+            // each of two members can lag in a group of its own.
             self.behind.is_wanted = true;
             out.send(from, PeerMessage::CatchUp(CatchUp::Behind));
         }
