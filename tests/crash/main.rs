@@ -21,7 +21,7 @@ mod outage;
 mod scene;
 mod writers;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use campanile_test_support::{Options, Program, Seed, environment, wait};
 use rand::Rng;
@@ -83,7 +83,9 @@ async fn three_members_survive_kills_of_the_leader() {
         let (outage, attempts) = outage::measure(&survivors, &format!("outage {number}")).await;
         outages.push(outage);
         scene.attempts.extend(attempts);
+        let begin = Instant::now();
         scene.recover().await;
+        println!("kill {number}: writes went on after {outage:.2?}, all were back after {:.2?} more", begin.elapsed());
     }
     scene.close(test).await;
     report(test, program.is_campanile(), outages);
