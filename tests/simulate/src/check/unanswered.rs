@@ -7,9 +7,10 @@
 
 use super::Violation;
 use super::reference::{AnyLease, Reference};
+use crate::member::LIMITS;
 use crate::record::calls::Call;
 use crate::record::history::Step;
-use campanile_core::evaluate::evaluate;
+use campanile_core::evaluate::{evaluate, validate};
 use campanile_core::request::Request;
 use campanile_storage::ids::Revision;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,8 @@ impl Unclaimed {
             let Request::Operation(operation) = &call.request else { return false };
             call.is_open()
                 && !operation.is_read_only()
+                // What is wrong whatever the state was never evaluated.
+                && validate(operation, LIMITS).is_ok()
                 && call.asked_at <= step.written_at
                 && call.shown_before < revision
                 && evaluate(operation, &before.store, &AnyLease, revision)

@@ -27,6 +27,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+/// What a request may ask for at most.
+pub const LIMITS: Limits = Limits { txn_operations_max: 128 };
+
 /// Whether a member runs.
 pub enum State {
     Up(Process),
@@ -161,7 +164,7 @@ fn config(member: MemberId, executor: u16, executors: u16, charter: &Charter, se
         election_ticks: charter.election_ticks,
         request_ticks_max: 60,
         lease_ttl_min_seconds: charter.lease_ttl_min_seconds,
-        limits: Limits { txn_operations_max: 128 },
+        limits: LIMITS,
         stream_limits: StreamLimits { held_bytes_max: charter.stream_bytes_max },
         entry_bytes_max: charter.entry_bytes_max,
         slice_changes_max: charter.slice_changes_max,

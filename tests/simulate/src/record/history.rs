@@ -15,6 +15,7 @@ use campanile_storage::ids::{GroupId, Index, LeaseId, Revision, Term};
 use std::collections::BTreeMap;
 
 const PROMISE: &str = "revisions are dense, whole and decided once";
+const COMPACTED: &str = "nothing is compacted above what survives";
 
 /// One revision of the keyspace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -147,6 +148,10 @@ impl History {
         if let Some(before) = self.opens.iter().find(|before| before.epoch >= open.epoch) {
             let what = format!("epoch {} is opened when {} was", open.epoch, before.epoch);
             return Err(Violation::new(PROMISE, what));
+        }
+        if let Some(at) = self.compactions.iter().find(|at| **at > open.base) {
+            let what = format!("epoch {} begins at {}, below a compaction at {at}", open.epoch, open.base);
+            return Err(Violation::new(COMPACTED, what));
         }
         self.opens.push(open);
         Ok(())
