@@ -4,7 +4,7 @@ use campanile_simulate::campaign::{self, Seeds, play};
 use campanile_simulate::plan::Plan;
 
 /// What one `cargo test` tries. A campaign tries thousands: `cargo simulate run --seeds 0..10000`.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 8;
 
 #[test]
 fn no_promise_is_broken() {

@@ -2,6 +2,7 @@
 
 pub mod fault;
 mod faults;
+pub mod scenarios;
 pub mod shape;
 
 pub use fault::{Fault, Planned, Whom};

@@ -1,4 +1,4 @@
-//! The situations of the traces that broke an early text of "One clock, many logs", by the number of the trace. A campaign
+//! The situations of the traces that broke an early text of "One clock, many logs", by the number of the trace, and of bugs. A campaign
 //! that never comes into one of them proves nothing about the rule that shuts it.
 
 pub const WRITES_BEHIND_A_LATER_FENCE: &str = "trace 1: a deposed primary writes behind the fence of a later reign";
@@ -20,6 +20,7 @@ pub const GAVE_UP: &str = "trace 19: a leader of the control group gives it up";
 pub const KEEPALIVE_OF_A_STALE_PRIMARY: &str = "trace 20: a keepalive reaches a primary that another has followed";
 pub const FOLLOWER_LACKS_A_RECORD: &str = "trace 21: a follower has the revision of a read and not the control index";
 pub const COMPACTION_ABOVE_VISIBLE: &str = "trace 22: a compaction is asked for above the visible revision";
+pub const WON_TWICE: &str = "a single voter wins the control group in one term twice";
 
 pub const ALL: &[&str] = &[
     WRITES_BEHIND_A_LATER_FENCE,
@@ -41,4 +42,5 @@ pub const ALL: &[&str] = &[
     KEEPALIVE_OF_A_STALE_PRIMARY,
     FOLLOWER_LACKS_A_RECORD,
     COMPACTION_ABOVE_VISIBLE,
+    WON_TWICE,
 ];

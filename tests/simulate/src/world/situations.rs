@@ -31,6 +31,8 @@ pub struct Situations {
     in_transaction: BTreeSet<usize>,
     /// Members that lead the control group, and in which term.
     leaders: BTreeMap<usize, Term>,
+    /// In which term each member has led the control group last, in any of its lives.
+    won: BTreeMap<usize, Term>,
     /// Of these, whose attempt at a reign has failed, and who have not begun another.
     ceased: BTreeSet<usize>,
 }
@@ -151,6 +153,12 @@ impl World {
         let before = self.situations.leaders.get(&member).copied();
         if leads && before != Some(group.term()) {
             self.situations.leaders.insert(member, group.term());
+            if before.is_none()
+                && self.situations.won.insert(member, group.term()) == Some(group.term())
+                && self.members.len() == 1
+            {
+                self.counts.note(trace::WON_TWICE);
+            }
             let unknown = (commit.0 + 1..=group.end().1.0).map(Index);
             let is_open = |index| self.ledger.is_open(index, group.entry_term(index)?).then_some(());
             if unknown.filter_map(is_open).next().is_some() {
