@@ -2,6 +2,7 @@
 
 pub mod minimise;
 mod seeds;
+pub mod steps;
 
 pub use seeds::{Report, Seeds, run};
 

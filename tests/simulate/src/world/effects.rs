@@ -94,6 +94,7 @@ impl World {
 
     fn tell(&mut self, place: Place, to: u16, message: Message) {
         self.notice_message(place, &message);
+        self.mark(&message);
         let delay = self.dice.time(self.plan.shape.round.clone());
         let arrival = self.now + delay;
         let lane = self.process(place).lanes.entry((place.executor, to)).or_default();

@@ -14,12 +14,14 @@
 //! | `asking` | clients ask, are answered, and lose patience |
 //! | `watching` | watch streams |
 //! | `ambush` | faults that wait for their moment |
+//! | `detour` | another order of what comes next, for the systematic mode |
 //! | `strikes`, `ruin` | faults, and their ends |
 //! | `situations` | whether the run came into what the traces are about |
 //! | `settling` | the faults stop: everybody comes back, and all is compared |
 
 pub mod ambush;
 mod asking;
+pub mod detour;
 mod effects;
 mod lives;
 pub mod network;
@@ -48,6 +50,7 @@ use ambush::Ambush;
 use campanile_core::executor::effect::Ticket;
 use campanile_storage::disk::simulated::{SimulatedDisk, data_directory};
 use campanile_storage::ids::MemberId;
+use detour::{Detour, Step};
 use network::Network;
 use queue::{Happening, Queue};
 use situations::Situations;
@@ -86,6 +89,10 @@ pub struct World {
     pauses: BTreeMap<(usize, u16), u32>,
     pub ambush: Option<Ambush>,
     ambush_rests_until: Moment,
+    /// How many happenings there were, and at which of them something stepped on.
+    pub happened: u64,
+    pub marks: Vec<(Step, u64)>,
+    pub detour: Option<Detour>,
     /// Whether the faults have stopped.
     is_calm: bool,
     // What is written down.
@@ -149,6 +156,9 @@ impl World {
             pauses: BTreeMap::new(),
             ambush: None,
             ambush_rests_until: Moment(0),
+            happened: 0,
+            marks: Vec::new(),
+            detour: None,
             is_calm: false,
             calls: Calls::default(),
             watches: Vec::new(),
@@ -199,7 +209,9 @@ impl World {
     pub fn run_until(&mut self, until: Moment) -> Result<(), Violation> {
         while let Some((at, happening)) = self.queue.pop(until) {
             self.now = at;
+            self.happened += 1;
             self.happen(happening)?;
+            self.take_detour(until)?;
         }
         self.now = until;
         Ok(())
