@@ -10,4 +10,5 @@ pub mod disk;
 pub mod error;
 pub mod ids;
 pub mod log;
+mod planted;
 pub mod store;

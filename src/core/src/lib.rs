@@ -11,6 +11,7 @@ pub mod executor;
 pub mod group;
 pub mod lease;
 pub mod peer;
+mod planted;
 pub mod random;
 pub mod request;
 pub mod response;

@@ -24,6 +24,7 @@ use crate::disk::{Access, Disk, File};
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, Index, MemberId, Revision, Term};
 use crate::log::{Cut, Floors, GroupState, HardState, Stamp};
+use crate::planted::planted;
 
 const NAME: &str = "manifest";
 const UNFINISHED_NAME: &str = "manifest.unfinished";
@@ -85,7 +86,9 @@ impl Manifest {
         let mut buffer = file.buffer(padded(bytes.len()));
         buffer.as_mut()[..bytes.len()].copy_from_slice(&bytes);
         file.write(buffer, 0).await?;
-        file.sync().await?;
+        if !planted!(ManifestNotSynced) {
+            file.sync().await?;
+        }
         disk.rename(&unfinished, &data_directory.join(NAME)).await?;
         disk.sync_directory(data_directory).await
     }

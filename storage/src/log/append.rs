@@ -21,6 +21,7 @@ use crate::codec::padded;
 use crate::disk::{Disk, File};
 use crate::error::{Error, Result};
 use crate::ids::GroupId;
+use crate::planted::planted;
 
 /// How a log is kept.
 #[derive(Clone, Copy, Debug)]
@@ -227,7 +228,10 @@ impl<D: Disk> Log<D> {
         let mut buffer = file.buffer(bytes);
         // All before this record is durable: one record is in flight at a time.
         record::encode(buffer.as_mut(), salt, position, position, flight.length, &flight.sections);
-        file.write(buffer, offset).await?;
+        let written = file.write(buffer, offset).await;
+        if !planted!(WriteErrorIgnored) {
+            written?;
+        }
         let mut state = self.state.borrow_mut();
         state.end = LogPosition(position.0 + bytes as u64);
         let end = state.end;

@@ -13,15 +13,20 @@
 //! | [`client`] | what clients ask and watch |
 //! | [`record`] | what is written down of a run |
 //! | [`check`] | the promises, one file each |
+//! | [`planted`] | known mistakes in copies of core and storage |
+//! | `hunt` | looks for these |
 //! | [`campaign`] | many seeds; a failing one is minimised and replayed |
 
 pub mod campaign;
 pub mod check;
 pub mod client;
 pub mod dice;
+#[cfg(not(feature = "planted"))]
+pub mod hunt;
 pub mod member;
 pub mod moment;
 pub mod plan;
+pub mod planted;
 pub mod record;
 pub mod server;
 pub mod world;

@@ -1,11 +1,14 @@
-//! `simulate`: runs seeds, replays one, and says what came of it.
+//! `simulate`: runs seeds, replays one, looks for planted mistakes, and says what came of it.
 
-use campanile_simulate::campaign::{self, Seeds, minimise, play};
+use campanile_planted::Mistake;
+use campanile_simulate::campaign::{self, Seeds, minimise, play, steps};
+use campanile_simulate::hunt::{self, Found};
 use campanile_simulate::plan::Plan;
+use campanile_simulate::world::detour::Step;
 use clap::{Parser, Subcommand};
 use std::ops::Range;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Whole clusters on virtual time, under every fault that a seed says.
 #[derive(Parser)]
@@ -35,6 +38,23 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         faults: Option<Vec<usize>>,
     },
+    /// Varies the order of what happens at each step of an opening, a transaction, a revoke, a checkpoint and its
+    /// installation, with a crash anywhere among it. Ends with 1 if a promise is broken.
+    Steps {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Steps of each kind.
+        #[arg(long, default_value_t = 20)]
+        steps: usize,
+    },
+    /// Plants known mistakes, one after the other, and looks for each. Ends with 1 if one is not found.
+    Planted {
+        /// Only the mistake of this name.
+        name: Option<String>,
+        /// What each may take.
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+    },
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -50,6 +70,8 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     match Arguments::parse().command {
         Command::Run { seeds, threads, counts } => run(&Seeds { range: seeds, threads }, counts),
+        Command::Steps { seed, steps } => vary(seed, steps),
+        Command::Planted { name, seconds } => planted(name.as_deref(), Duration::from_secs(seconds)),
         Command::Replay { seed, faults } => replay(seed, faults.as_deref()),
     }
 }
@@ -69,6 +91,8 @@ fn run(seeds: &Seeds, counts: bool) -> ExitCode {
         report.events,
         began.elapsed().as_secs_f64()
     );
+    let missing: Vec<_> = report.counts.missing().filter(|_| report.seeds >= CAMPAIGN_SEEDS_MIN).collect();
+    missing.iter().for_each(|corner| println!("never reached: {corner}"));
     println!(
         "seeds {}, operations {}, faults {}, violations {}",
         report.seeds,
@@ -76,7 +100,24 @@ fn run(seeds: &Seeds, counts: bool) -> ExitCode {
         report.faults,
         report.violations.len()
     );
-    ExitCode::from(u8::from(!report.violations.is_empty()))
+    ExitCode::from(u8::from(!report.violations.is_empty() || !missing.is_empty()))
+}
+
+/// A campaign of so many seeds must reach every corner.
+const CAMPAIGN_SEEDS_MIN: u64 = 1_000;
+
+/// Tries every way at every step.
+fn vary(seed: u64, steps: usize) -> ExitCode {
+    let mut violations = 0;
+    for step in Step::ALL {
+        let tried = steps::vary(seed, step, steps);
+        println!("{step:?}: {} runs, {} violations", tried.runs, tried.violations.len());
+        for (_, detour, outcome) in tried.violations.iter().take(3) {
+            println!("  {detour:?}: {}", outcome.violation.as_ref().map_or_else(String::new, ToString::to_string));
+        }
+        violations += tried.violations.len();
+    }
+    ExitCode::from(u8::from(violations > 0))
 }
 
 /// Says how to have a failing seed again, with as few faults as it takes.
@@ -106,4 +147,36 @@ fn replay(seed: u64, faults: Option<&[usize]>) -> ExitCode {
         }
         None => ExitCode::SUCCESS,
     }
+}
+
+/// Looks for mistakes, and prints what found each.
+fn planted(name: Option<&str>, patience: Duration) -> ExitCode {
+    let mistakes: Vec<Mistake> = match name.map(Mistake::named) {
+        None => Mistake::ALL.to_vec(),
+        Some(Some(mistake)) => vec![mistake],
+        Some(None) => {
+            eprintln!("there is no such mistake; without a name all are planted");
+            return ExitCode::from(2);
+        }
+    };
+    let mut missed = 0;
+    println!("{:24} {:>5} {:>16} {:>9} {:>7}  broken promise", "mistake", "trace", "seed", "events", "seconds");
+    for mistake in mistakes {
+        let began = Instant::now();
+        let found = hunt::hunt(mistake, patience);
+        let seconds = began.elapsed().as_secs_f64();
+        match found {
+            Some(Found { run, events, promise, what }) => {
+                println!("{mistake:24} {:>5} {run:>16} {events:>9} {seconds:>7.1}  {promise}", mistake.trace());
+                if name.is_some() {
+                    println!("{what}");
+                }
+            }
+            None => {
+                missed += 1;
+                println!("{mistake:24} {:>5} {:>16} {:>9} {seconds:>7.1}  NOT FOUND", mistake.trace(), "", "");
+            }
+        }
+    }
+    ExitCode::from(u8::from(missed > 0))
 }

@@ -16,6 +16,7 @@ use crate::executor::checkpoint::{SliceTaken, SliceWanted};
 use crate::executor::effect::{Effect, Event, FileWork};
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
+use crate::planted::planted;
 use campanile_storage::ids::{GroupId, Index, Revision, ShardId};
 use campanile_storage::log::{Cut, Floors};
 use std::collections::BTreeMap;
@@ -134,6 +135,9 @@ impl Control {
         self.compactions.settle(revision);
         let mut opens = self.counter.opens().clone();
         opens.forget_below(revision);
+        if planted!(CutWithoutFence) {
+            groups.values_mut().for_each(|cut| cut.place.fence = crate::clock::Fence::default());
+        }
         let meta = Meta {
             compacted: self.compactions.settled(),
             compactions: self.compactions.ahead(),
@@ -209,6 +213,10 @@ impl Control {
             return;
         }
         assert_eq!(groups.len(), taken.cuts.len(), "every group's log says where it begins");
+        if planted!(ReleaseBeforeManifest) {
+            let (revision, groups) = (taken.revision, Arc::new(groups.clone()));
+            out.broadcast(&Message::CheckpointLive { revision, groups });
+        }
         out.push(Effect::Checkpoint(FileWork::MakeLive { revision: taken.revision, groups: groups.clone() }));
         self.checkpoints.stage = Stage::Publishing { taken, groups: Arc::new(groups) };
     }

@@ -4,6 +4,7 @@
 //! came. On any other member: what the primary says, once this member has it too.
 
 use crate::executor::effect::ExecutorId;
+use crate::planted::planted;
 use campanile_storage::ids::{Index, MemberId, Revision};
 
 /// Questions that wait; one more is refused.
@@ -65,6 +66,10 @@ impl Confirmations {
     #[must_use]
     pub fn ask(&mut self, asker: Asker) -> bool {
         let room = self.waiting.len() < QUESTIONS_MAX;
+        if planted!(LateQuestionsJoin) && !self.asked.is_empty() {
+            self.asked.push(Question { asker, ticks: 0 });
+            return true;
+        }
         if room {
             self.waiting.push(Question { asker, ticks: 0 });
         }
@@ -78,7 +83,7 @@ impl Confirmations {
         }
         std::mem::swap(&mut self.waiting, &mut self.asked);
         self.ticks = 0;
-        self.attempt = self.attempt.wrapping_add(1);
+        self.attempt = self.attempt.wrapping_add(u64::from(!planted!(ContextReused)));
         Some(self.attempt)
     }
 
@@ -98,7 +103,8 @@ impl Confirmations {
 
     /// Answers that this member can give now.
     pub fn reached(&mut self, visible: Revision, control_index: Index) -> Vec<(Asker, Revision)> {
-        let has = |awaited: &Awaited| awaited.visible <= visible && awaited.control_index <= control_index;
+        let is_applied = |awaited: &Awaited| awaited.control_index <= control_index || planted!(RevisionAlone);
+        let has = |awaited: &Awaited| awaited.visible <= visible && is_applied(awaited);
         self.awaited.extract_if(.., |awaited| has(awaited)).map(|awaited| (awaited.asker, awaited.visible)).collect()
     }
 

@@ -12,6 +12,7 @@ use crate::codec::Malformed;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
 use crate::group::{CONFIGURATION, CommittedEntry, Place, Role};
+use crate::planted::planted;
 use crate::shard::InFlight;
 use crate::time::Instant;
 use campanile_storage::ids::{GroupId, Index, Revision, Term};
@@ -132,7 +133,8 @@ impl Control {
         if self.group.role() != Role::Leader || reign.epoch().term != self.group.term() {
             return;
         }
-        while let Some(revision) = self.applying.in_flight.pop_committed(self.group.commit()) {
+        let commit = if planted!(CountByApplied) { self.group.place.cut.index } else { self.group.commit() };
+        while let Some(revision) = self.applying.in_flight.pop_committed(commit) {
             reign.fill(revision);
         }
     }
@@ -190,7 +192,8 @@ impl Control {
                     self.adopt(index, records, now, out);
                 }
                 Step::Fragment { fragment, .. } => {
-                    if !self.counter.opens().is_void(fragment.epoch, fragment.revision) {
+                    let overtakes = planted!(RecordsOvertake);
+                    if !overtakes && !self.counter.opens().is_void(fragment.epoch, fragment.revision) {
                         return;
                     }
                 }

@@ -8,6 +8,7 @@ use crate::executor::effect::ExecutorId;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
 use crate::peer::PeerMessage;
+use crate::planted::planted;
 use crate::time::Instant;
 use campanile_storage::ids::{Index, MemberId, Revision};
 
@@ -20,6 +21,9 @@ impl Control {
     pub(super) fn asked_by_member(&mut self, member: MemberId, question: u64, now: Instant, out: &mut Outbox) {
         if self.reign.is_some() {
             self.ask(Asker::Member { member, question }, now, out);
+        } else if planted!(AnswerBeforeOpen) && self.group.can_confirm() {
+            let seen = Some((self.visible(), self.applied()));
+            out.send(member, PeerMessage::Visible { question, seen });
         } else {
             out.send(member, PeerMessage::Visible { question, seen: None });
         }

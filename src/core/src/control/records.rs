@@ -8,6 +8,7 @@ use crate::error::UserError;
 use crate::executor::effect::Origin;
 use crate::executor::outbox::Outbox;
 use crate::executor::replies::Reply;
+use crate::planted::planted;
 use crate::response::Response;
 use campanile_storage::ids::{Index, Revision};
 use std::collections::BTreeMap;
@@ -85,6 +86,9 @@ impl Control {
         match adoption.then {
             Then::Answer { origin, response } => {
                 let response = response.at(adoption.newest);
+                if planted!(RecordAnsweredAtOnce) {
+                    return out.answer(origin, Ok(response));
+                }
                 out.reply(Reply { revision: adoption.newest, origin, result: Ok(response) });
             }
             Then::Coordinate => self.record_in_force(adoption.newest, out),

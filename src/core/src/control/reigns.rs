@@ -10,6 +10,7 @@ use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
 use crate::group::Role;
 use crate::peer::PeerMessage;
+use crate::planted::planted;
 use crate::time::Instant;
 use campanile_storage::ids::MemberId;
 
@@ -108,7 +109,9 @@ impl Control {
         assert_eq!(self.counter.visible(), open.base, "everything up to the base is complete and counted");
         let reign = (self.config.reign)(open.epoch, open.base);
         self.show(open.base, out);
-        self.leases.renew_all(now);
+        if !planted!(LeasesNotRenewed) {
+            self.leases.renew_all(now);
+        }
         out.broadcast(&Message::Serve { reign: reign.clone(), base: open.base });
         self.reign = Some(reign);
         out.report(Event::Opened { epoch: open.epoch, base: open.base });

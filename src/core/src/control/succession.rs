@@ -8,6 +8,7 @@
 //! epoch of the same term; after some attempts the control group is given up, for a member that reaches the others better.
 
 use crate::clock::Epoch;
+use crate::planted::planted;
 use campanile_storage::ids::{GroupId, Index, MemberId, Term};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -164,7 +165,9 @@ impl Succession {
         }
         self.fenced.insert(group);
         // The data groups are fenced last: they are won only when the ends of the logs are known.
-        if self.stage != Stage::Fencing || self.fenced.len() <= self.data_groups as usize {
+        if self.stage != Stage::Fencing
+            || self.fenced.len() + usize::from(planted!(BaseBeforeControlFence)) <= self.data_groups as usize
+        {
             return Vec::new();
         }
         self.enter(Stage::Opening);

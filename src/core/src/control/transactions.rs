@@ -18,6 +18,7 @@ use crate::executor::outbox::Outbox;
 use crate::executor::replies::Reply;
 use crate::executor::transact::Part;
 use crate::executor::write::owner;
+use crate::planted::planted;
 use crate::request::{KeyRange, Operation};
 use crate::response::{OperationResponse, Response};
 use campanile_storage::ids::{Index, LeaseId, Revision, ShardId};
@@ -200,8 +201,10 @@ impl Control {
             return refuse(work, UserError::TooManyRequests, out);
         };
         self.write(FragmentHead { revision, groups, control_index: Index(0) }, dealt, out);
-        self.leases.condemn(lease);
-        out.broadcast(&Message::Condemn { lease });
+        if !planted!(LeaseOutlivesRevoke) {
+            self.leases.condemn(lease);
+            out.broadcast(&Message::Condemn { lease });
+        }
         let fragment = ControlFragment { epoch: reign.epoch(), revision, groups, revoked: vec![lease] };
         match self.group.propose(ControlEntry::Fragment(fragment).encode()) {
             Ok(index) => {

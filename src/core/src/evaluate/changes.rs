@@ -1,6 +1,7 @@
 //! Where the changes of an operation go: in one list, or dealt out to the shards that own their keys.
 
 use crate::clock::Change;
+use crate::planted::planted;
 use campanile_storage::ids::{LeaseId, ShardId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +78,7 @@ impl Dealt {
 }
 
 impl Changes for Dealt {
-    fn push(&mut self, change: Change, owner: Option<ShardId>) {
+    fn push(&mut self, mut change: Change, owner: Option<ShardId>) {
         self.count += 1;
         if let Change::Put { lease, .. } = &change
             && *lease != LeaseId::NONE
@@ -86,6 +87,10 @@ impl Changes for Dealt {
         }
         let owner = owner.unwrap_or_else(|| (self.owner)(change.key(), self.shards));
         let pieces = self.by_shard.entry(owner).or_default();
+        if planted!(PlacesRenumbered) {
+            let (Change::Put { sub, .. } | Change::Delete { sub, .. }) = &mut change;
+            *sub = u32::try_from(pieces.iter().map(Vec::len).sum::<usize>()).expect("few");
+        }
         match pieces.last_mut() {
             Some(piece) if piece.len() < PIECE_CHANGES => piece.push(change),
             _ => pieces.push(vec![change]),

@@ -8,6 +8,7 @@ use super::Executor;
 use super::effect::{CONTROL_EXECUTOR, Effect, Input, Replacement};
 use super::message::Message;
 use crate::group::Group;
+use crate::planted::planted;
 use campanile_storage::ids::{GroupId, MemberId};
 use campanile_storage::log::{Cut, HardState};
 use std::collections::BTreeMap;
@@ -80,7 +81,7 @@ impl Executor {
 /// never go back.
 fn replacement(group: &Group, cut: Cut) -> Replacement {
     let hard_state = group.hard_state();
-    if group.holds(cut) {
+    if group.holds(cut) && !planted!(InstallReplacesAll) {
         Replacement::Keep
     } else if hard_state.term >= cut.term {
         Replacement::Reset(HardState { commit: cut.index, ..hard_state })

@@ -9,6 +9,7 @@ use super::message::Message;
 use super::replies::Reply;
 use crate::error::UserError;
 use crate::evaluate::{Compacted, Found, Gathered, Need, evaluate, find, needs};
+use crate::planted::planted;
 use crate::request::Operation;
 use crate::response::Response;
 use campanile_storage::ids::{Revision, ShardId};
@@ -70,7 +71,7 @@ impl Reads {
 impl Executor {
     /// A client reads.
     pub(super) fn read(&mut self, origin: Origin, operation: Operation) {
-        if operation.is_serializable() {
+        if operation.is_serializable() || planted!(FollowerReadsLocally) {
             return self.read_at(origin, operation, self.visible, self.compacted_by(self.visible));
         }
         if self.config.voters.len() == 1
@@ -152,7 +153,7 @@ impl Executor {
 
     /// Another executor's read needs something of the shards here.
     pub(super) fn find(&mut self, origin: Origin, at: Revision, needs: Vec<(ShardId, Need)>) {
-        if self.visible < at {
+        if self.visible < at && !planted!(ReadBeforeStaged) {
             return self.reads.await_visible(at, Message::Find { origin, at, needs });
         }
         let found: Vec<(ShardId, Found)> = needs

@@ -6,6 +6,7 @@
 use super::Executor;
 use super::effect::Origin;
 use crate::error::UserError;
+use crate::planted::planted;
 use crate::response::Response;
 use campanile_storage::ids::Revision;
 use std::collections::VecDeque;
@@ -39,7 +40,7 @@ impl Replies {
     }
 
     fn pop_visible(&mut self, visible: Revision) -> Option<Reply> {
-        self.waiting.pop_front_if(|reply| reply.revision <= visible)
+        self.waiting.pop_front_if(|reply| reply.revision <= visible || planted!(AnswerBeforeVisible))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::clock::Change;
 use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
 use crate::evaluate::{Found, Need, find, find_attached};
+use crate::planted::planted;
 use crate::request::Operation;
 use crate::shard::Shard;
 use bytes::Bytes;
@@ -59,7 +60,7 @@ impl Executor {
         if self.writing.is_under_way() {
             return self.writing.await_end(Message::Gather { round, needs, lease });
         }
-        self.pause.paused = true;
+        self.pause.paused = !planted!(NobodyPauses);
         let can_write = self.shards.values().all(Shard::can_write);
         let keys_max = (SLICE_KEYS / needs.len().max(1)).max(1);
         let found = needs.into_iter().map(|(id, need)| {
@@ -91,7 +92,10 @@ impl Executor {
         if self.reign.is_none() {
             return;
         }
-        assert!(self.is_paused(), "a transaction over several shards writes during its pause");
+        assert!(
+            self.is_paused() || planted!(NobodyPauses),
+            "a transaction over several shards writes during its pause"
+        );
         for (shard, pieces) in fragments {
             self.write_fragment(shard, head, pieces);
         }

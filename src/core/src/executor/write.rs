@@ -11,6 +11,7 @@ use crate::clock::Change;
 use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
 use crate::evaluate::{Evaluated, needs, prepare};
+use crate::planted::planted;
 use crate::request::Operation;
 use crate::response::Response;
 use campanile_storage::ids::{Index, LeaseId, ShardId};
@@ -73,7 +74,7 @@ impl Executor {
     /// An answer that wrote nothing: given once what it saw is visible, and the leadership was confirmed after the
     /// request came. A single voter need not ask.
     pub(super) fn reply_unwritten(&mut self, reply: Reply) {
-        if self.config.voters.len() == 1 {
+        if self.config.voters.len() == 1 || planted!(UnwrittenUnconfirmed) {
             self.replies.push(reply);
         } else {
             self.confirm_reply(reply);
@@ -98,6 +99,9 @@ fn newest_grant(changes: &[Change], granted: impl Fn(LeaseId) -> Option<Index>) 
         Change::Put { lease, .. } if *lease != LeaseId::NONE => granted(*lease),
         _ => None,
     });
+    if planted!(GrantForgotten) {
+        return Index(0);
+    }
     attached.max().unwrap_or(Index(0))
 }
 

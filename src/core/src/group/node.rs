@@ -5,6 +5,7 @@ use super::elections::{ElectionTimer, RAFT_TIMEOUT_FACTOR};
 use super::storage::GroupStorage;
 use crate::clock::Fence;
 use crate::clock::batch::ENTRY_BYTES_MAX;
+use crate::planted::planted;
 use campanile_storage::ids::{GroupId, Index, MemberId, Term};
 use campanile_storage::log::{Cut, Entry, HardState, Update};
 use raft::eraftpb::{ConfState, Message, MessageType};
@@ -119,10 +120,10 @@ impl Group {
         raft_config.max_inflight_msgs = MESSAGES_IN_FLIGHT_MAX;
         raft_config.max_committed_size_per_ready = COMMITTED_BYTES_MAX;
         raft_config.pre_vote = true;
-        raft_config.check_quorum = is_control;
+        raft_config.check_quorum = is_control || planted!(QuorumCheckedInData);
         // raft 0.7.0 would put entries into an unsent empty append of another place in the log: its `is_continuous_ents`
         // asks nothing of an empty one. The follower then acknowledges more than it has.
-        raft_config.batch_append = false;
+        raft_config.batch_append = planted!(AppendsBatched);
         let voters = if start.voters.is_empty() { &config.voters } else { &start.voters };
         let voters: Vec<u64> = voters.iter().map(|voter| voter.0).collect();
         let conf_state = ConfState::from((voters, Vec::new()));
@@ -367,6 +368,9 @@ impl Group {
         let append =
             collected.append.get_or_insert_with(|| Update { group: self.id, hard_state: None, entries: Vec::new() });
         append.hard_state = Some(self.hard_state);
+        if planted!(VoteForgotten) {
+            append.hard_state = Some(HardState { vote: MemberId::NONE, ..self.hard_state });
+        }
         append.entries.extend(entries.iter().map(from_raft));
     }
 
@@ -379,6 +383,9 @@ impl Group {
         messages: Vec<Message>,
         collected: &mut Collected,
     ) {
+        if planted!(SendBeforeDurable) {
+            collected.messages.extend(messages.iter().cloned());
+        }
         let batch = match self.unpersisted.back() {
             _ if must_persist => batch,
             Some(newest) => newest.batch,

@@ -12,6 +12,7 @@ use crate::clock::fragment::{self, DataEntry};
 use crate::clock::{Change, Epoch, Opens, Reign};
 use crate::codec::Malformed;
 use crate::group::{CommittedEntry, Group, Place, Role};
+use crate::planted::planted;
 use crate::watch::ShardWatches;
 use campanile_storage::ids::{MemberId, Position, Revision, ShardId, Term};
 use campanile_storage::log::Cut;
@@ -149,8 +150,11 @@ impl Shard {
         let Some((epoch, _)) = self.serving.take() else { return Vec::new() };
         self.batch = None;
         self.in_flight.clear();
-        self.withdrawing = Some(visible);
+        self.withdrawing = (!planted!(VersionsStay)).then_some(visible);
         self.staging.drop_up_to(visible);
+        if planted!(WithdrawCommitted) {
+            self.staging.clear();
+        }
         self.staging.report(epoch)
     }
 
@@ -229,11 +233,13 @@ impl Shard {
     /// Returns whether the visible revision moved.
     pub fn fill(&mut self, reign: &dyn Reign) -> bool {
         let Some((_, term)) = self.serving else { return false };
-        if self.group.role() != Role::Leader || self.group.term() != term {
+        let leads = self.group.role() == Role::Leader && self.group.term() == term;
+        if !leads && !planted!(FillAsFollower) {
             return false;
         }
         let mut moved = false;
-        while let Some(revision) = self.in_flight.pop_committed(self.group.commit()) {
+        let commit = if planted!(CountByApplied) { self.group.place.cut.index } else { self.group.commit() };
+        while let Some(revision) = self.in_flight.pop_committed(commit) {
             moved |= reign.fill(revision);
         }
         moved
@@ -310,7 +316,8 @@ impl Shard {
     /// is staged, never between the parts of a fragment above it. Everything up to there is visible, or void.
     #[must_use]
     pub fn cut(&self) -> Place {
-        self.staging.first_place().unwrap_or(self.group.place)
+        let staged = self.staging.first_place().filter(|_| !planted!(CutAtApplied));
+        staged.unwrap_or(self.group.place)
     }
 
     /// Whether changes wait here to be dropped.

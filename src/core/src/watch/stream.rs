@@ -5,6 +5,7 @@
 use super::merge::{CreateWatch, Watch};
 use super::response::{FRAGMENT_BYTES, NO_WATCH, WatchResponse};
 use crate::error::UserError;
+use crate::planted::planted;
 use crate::time::Instant;
 use campanile_storage::ids::Revision;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -179,11 +180,11 @@ impl Stream {
         }
         let reach = self.watches.values().map(|watch| watch.reach(handed)).min()?;
         let starts = self.watches.values().map(|watch| watch.wish.start);
-        if reach < starts.fold(wanted, Revision::max) {
+        if reach < starts.fold(wanted, Revision::max) && !planted!(ProgressTooEarly) {
             return None;
         }
         self.progress_wanted = None;
-        Some(self.push(WatchResponse { watch_id: NO_WATCH, revision: reach, ..WatchResponse::default() }))
+        Some(self.push(WatchResponse { watch_id: NO_WATCH, revision: reach.max(wanted), ..WatchResponse::default() }))
     }
 
     /// An interval is over: tells idle watches that asked for it how far they are. A client that has not even read what is

@@ -12,6 +12,7 @@ use super::response::WatchResponse;
 use super::stream::{Stream, StreamLimits};
 use crate::error::UserError;
 use crate::evaluate::shards_of;
+use crate::planted::planted;
 use crate::time::Instant;
 use campanile_storage::ids::{Revision, ShardId};
 use rustc_hash::FxHashMap;
@@ -131,7 +132,8 @@ impl Streams {
         };
         let created = WatchResponse { watch_id, revision: visible, created: true, ..WatchResponse::default() };
         ready(stream.push(created), id, out);
-        let from = if wish.start.0 == 0 { visible.next() } else { wish.start };
+        let coming = if planted!(WatchBeginsEarly) { visible } else { visible.next() };
+        let from = if wish.start.0 == 0 { coming } else { wish.start };
         let unregistered = WatcherId::new(self.executor, 0);
         let shards = u32::try_from(self.handed.len()).expect("it was made of a u32");
         let legs = shards_of(&wish.keys, shards, |key| (self.owner)(key, shards))
@@ -399,7 +401,7 @@ fn registration(leg: &Leg, wish: &CreateWatch) -> Registration {
         id: leg.id,
         keys: wish.keys.clone(),
         from: leg.next(),
-        no_put: wish.no_put,
+        no_put: wish.no_put && !planted!(FilterIgnored),
         no_delete: wish.no_delete,
         previous: wish.previous,
     }
