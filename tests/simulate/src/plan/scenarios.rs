@@ -252,13 +252,18 @@ fn trace_16() -> Scenario {
 }
 
 fn trace_19() -> Scenario {
-    // Members 0, 1 and 2 are a majority, and 1 and 2 reach each other through 0 alone.
+    // Members 0, 1 and 2 are a majority, and 1 and 2 reach each other through 0 alone. Data logs differ when they are cut
+    // off, and the control group's do not: it is won by a member that may lack the end of a data log.
     let links = [(0, 3), (0, 4), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4)];
+    let lasts = STEP.saturating_sub(milliseconds(100));
     let cut = |&(member, other): &(usize, usize)| {
-        let lasts = STEP.saturating_sub(milliseconds(100));
-        Fault::CutLink { whom: Whom::Member(member), other, way: Way::Both, lasts }
+        let fault = Fault::CutLink { whom: Whom::Member(member), other, way: Way::Both, lasts };
+        (milliseconds(250), fault)
     };
-    Scenario::strike(trace::GAVE_UP, shape(5, 2, 2), &links.iter().map(cut).collect::<Vec<_>>())
+    let lossy = (Duration::ZERO, Fault::Lossy { per_mille: 300, lasts: milliseconds(300) });
+    let mut shape = Shape { clients: 16, ..shape(5, 3, 2) };
+    (shape.appetite.leases, shape.appetite.compactions, shape.appetite.puts) = (0, 0, 30);
+    Scenario::in_order(trace::GAVE_UP, shape, std::iter::once(lossy).chain(links.iter().map(cut)).collect())
 }
 
 fn trace_20() -> Scenario {
