@@ -27,7 +27,8 @@ impl<D: Disk> Log<D> {
     /// Run it beside the flushes.
     ///
     /// # Errors
-    /// Those of the disk. The log itself is not poisoned by that.
+    /// Those of the disk. The log itself is not poisoned by that, and the next call goes on with the same segment: if it went
+    /// on behind it, the log would be no run any more.
     pub async fn release(&self, floors: &Floors) -> Result<()> {
         for (group, cursor) in &mut self.state.borrow_mut().groups {
             if let Some(state) = floors.get(group) {
@@ -35,23 +36,28 @@ impl<D: Disk> Log<D> {
             }
         }
         loop {
-            let (remains, spare) = {
+            let (sequence, spare) = {
                 let mut state = self.state.borrow_mut();
-                if !state.sealed.front().is_some_and(|oldest| is_behind(oldest, floors)) {
+                let Some(oldest) = state.sealed.front().filter(|oldest| is_behind(oldest, floors)) else {
                     return Ok(());
-                }
-                let remains = state.sealed.pop_front().expect("it was just looked at");
-                let reusable = remains.file_bytes == self.options.segment_bytes && state.spares.have_room();
-                (remains, if reusable { Some(state.spares.draw()) } else { None })
+                };
+                let (sequence, file_bytes) = (oldest.sequence, oldest.file_bytes);
+                let reusable = file_bytes == self.options.segment_bytes && state.spares.have_room();
+                (sequence, if reusable { Some(state.spares.draw()) } else { None })
             };
-            let path = self.directory.join(segment::segment_name(remains.sequence));
+            let path = self.directory.join(segment::segment_name(sequence));
+            // It has gone already if a call before failed to make that durable.
+            let is_there = self.disk.exists(&path).await?;
             match spare {
+                _ if !is_there => {}
                 Some(number) => self.disk.rename(&path, &self.directory.join(segment::spare_name(number))).await?,
                 None => self.disk.remove(&path).await?,
             }
             self.disk.sync_directory(&self.directory).await?;
-            if let Some(number) = spare {
-                self.state.borrow_mut().spares.put(number);
+            let mut state = self.state.borrow_mut();
+            state.sealed.pop_front();
+            if let Some(number) = spare.filter(|_| is_there) {
+                state.spares.put(number);
             }
         }
     }

@@ -166,3 +166,30 @@ fn released_segments_are_used_again() {
     }
     assert!(files <= 4, "{files} files");
 }
+
+/// A release that fails at any of its operations is made good by the next one; the log stays one run of segments.
+#[test]
+fn a_release_may_fail_anywhere() {
+    let entries = 3 * (SEGMENT_BYTES_MIN / BLOCK_BYTES as u64);
+    let mut failures = 0;
+    for after in 1.. {
+        let (disk, log) = one_log(1);
+        assert_eq!(fill(&log, 1..=entries).0, entries);
+        let floors = Floors::from([(GroupId(1), log.cut(GroupId(1), cut(entries)))]);
+        disk.fail_at(disk.operations() + after, io::ErrorKind::Other);
+        let failed = run(log.release(&floors)).is_err();
+        failures += u64::from(failed);
+        disk.forgive();
+        run(log.release(&floors)).expect("the disk is well again");
+        let names = run(disk.list(log.directory())).expect("listed");
+        let segments = names.iter().filter(|name| name.ends_with(".segment")).count();
+        assert_eq!(segments, 1, "operation {after} failed: {names:?}");
+        disk.crash(Crash::Power);
+        disk.restart();
+        run(recover(&disk, &data_directory(), &floors)).unwrap_or_else(|error| panic!("operation {after}: {error}"));
+        if !failed {
+            break;
+        }
+    }
+    assert!(failures > 6, "three segments are given back in more than {failures} operations");
+}
