@@ -14,7 +14,7 @@ use crate::start::notify::Notifier;
 use crate::start::placement::{self, Placement};
 use crate::start::probe::{Needs, probe};
 use crate::start::signals::{Awaited, StopRequests};
-use crate::start::{logging, memory, panic};
+use crate::start::{logging, memory, panic, spin};
 use campanile_config::{Bootstrap, Config, REQUEST_BYTES_MAX, Url, Warning};
 use campanile_core::clock::AtomicReign;
 use campanile_core::clock::batch::{ENTRY_BYTES_MAX, LONE_CHANGE_OVERHEAD_BYTES};
@@ -195,7 +195,7 @@ fn share(member: &Member<'_>, ending: Ending) -> Result<Shared, Failure> {
         log_options: Options { segment_bytes: config.wal_segment_bytes, nonce: nonce()? },
         log_reserve_bytes: config.wal_segment_bytes * u64::from(executors_of(placement)),
         io_memory_bytes: io_memory_of(config),
-        spin: config.executors.spin,
+        spin: spin::choose(config.executors.spin, placement),
         heartbeat_interval: config.timing.heartbeat_interval,
         identity: Identity { cluster_id: bootstrap.cluster_id, member: local },
         remotes: remotes.collect(),

@@ -137,8 +137,9 @@ pub struct Executors {
     pub cpus: CpuChoice,
     /// `--executor-io-memory-bytes`: registered by each of an executor's three rings. A multiple of 4 KiB.
     pub io_memory_bytes: u64,
-    /// `--executor-spin`: how long an idle executor polls before it sleeps; at most a second.
-    pub spin: Duration,
+    /// `--executor-spin`: how long an idle executor polls before it sleeps; at most a second. [`None`] leaves it to where they
+    /// are placed.
+    pub spin: Option<Duration>,
 }
 
 /// What is logged, how, and where.

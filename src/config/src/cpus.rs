@@ -16,7 +16,7 @@ pub enum CpuChoice {
 
 impl CpuChoice {
     /// Reads the flag's text. The error is the end of a sentence.
-    pub(crate) fn parse(text: &str) -> Result<CpuChoice, String> {
+    pub fn parse(text: &str) -> Result<CpuChoice, String> {
         match text {
             "" => return Ok(CpuChoice::Inherited),
             "none" => return Ok(CpuChoice::Unpinned),

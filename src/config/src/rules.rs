@@ -217,10 +217,8 @@ fn executors(settings: &Settings) -> Result<Executors, ConfigError> {
     if !io_memory_bytes.is_multiple_of(PAGE_BYTES) {
         return refuse(settings, flag, format!("is no multiple of {PAGE_BYTES}"));
     }
-    // An executor that shares its CPU with whoever else runs there must not keep it for nothing.
-    let shares = cpus == CpuChoice::Unpinned && !settings.is_given("executor-spin");
-    let spin = if shares { Duration::ZERO } else { duration(settings, "executor-spin")? };
-    if spin > SPIN_MAX {
+    let spin = if settings.is_given("executor-spin") { Some(duration(settings, "executor-spin")?) } else { None };
+    if spin.is_some_and(|spin| spin > SPIN_MAX) {
         return refuse(settings, "executor-spin", "is too long; the most is 1s");
     }
     Ok(Executors { cpus, io_memory_bytes, spin })

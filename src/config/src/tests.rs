@@ -356,7 +356,7 @@ executor-spin: 50us
     assert!(config.socket.reuse_port && !config.socket.reuse_address);
     assert_eq!(config.shards.unwrap().get(), 3);
     assert_eq!(config.executors.cpus, CpuChoice::Listed(vec![0, 1]));
-    assert_eq!(config.executors.spin, Duration::from_micros(50));
+    assert_eq!(config.executors.spin, Some(Duration::from_micros(50)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a process does before its first executor runs, and how it learns that it is to stop.
 //!
 //! In order: log ([`logging`], [`panic`]), memory ([`memory`]), data directory ([`directory`]), executors' places
-//! ([`placement`]), the kernel and its limits ([`probe`]), signals ([`signals`]), then word to systemd ([`notify`]).
+//! ([`placement`], [`spin`]), the kernel and its limits ([`probe`]), signals ([`signals`]), then word to systemd ([`notify`]).
 //! Every refusal names the thing and the mend. Never names glommio: all of this must work, and complain, where no
 //! executor can run.
 
@@ -15,3 +15,4 @@ pub mod panic;
 pub mod placement;
 pub mod probe;
 pub mod signals;
+pub mod spin;

@@ -26,11 +26,11 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::now(
         "executor-spin",
         Kind::Duration,
-        "200us",
+        "0s",
         "How long an idle executor polls before it sleeps: shorter answers for some CPU time. Give 0 where several \
          processes share the CPUs.",
     )
-    .shown_as("200us, and 0 with --cpus none"),
+    .shown_as("200us; 50us where two or more fill the machine, 0 with --cpus none"),
     Flag::now("wal-segment-bytes", Kind::Unsigned, "67108864", "The size of one segment of the log, a multiple of 1 MiB, at least 16 MiB."),
     Flag::now(
         "checkpoint-wal-bytes",
