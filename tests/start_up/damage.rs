@@ -41,6 +41,10 @@ fn written(cluster: &Cluster) -> Vec<(PathBuf, u64)> {
     logs.filter_map(last).collect()
 }
 
+/// A record of the log begins with a block, and the rest of its last block is nobody's.
+const BLOCK_BYTES: u64 = 4096;
+const WITHIN_A_RECORD: u64 = 40;
+
 fn flip(path: &Path, offset: u64) {
     let file = OpenOptions::new().read(true).write(true).open(path).expect("it can be opened");
     let mut byte = [0];
@@ -61,11 +65,12 @@ async fn damage_in_the_midst_of_the_log() {
     fill(&cluster, 100).await;
     cluster.kill_all();
     let (log, end) = written(&cluster).into_iter().max_by_key(|(_, end)| *end).expect("a log");
-    flip(&log, end / 2);
+    let middle = end / 2 / BLOCK_BYTES * BLOCK_BYTES + WITHIN_A_RECORD;
+    flip(&log, middle);
     let name = log.file_name().expect("a name").to_string_lossy().into_owned();
     outcome::start_again(&mut cluster, &[]).is_refusal(&[&name, "is damaged at byte"]);
     // The file is as it was found: mended, it starts, and has everything.
-    flip(&log, end / 2);
+    flip(&log, middle);
     cluster.start_all().await;
     assert_eq!(cluster.client(0).revision().await.expect("it serves"), 101);
 }
