@@ -119,6 +119,19 @@ async fn until_checkpoints(cluster: &Cluster, count: usize) {
     .await;
 }
 
+/// The newest checkpoint that the member would start from, once none is being written. They are numbered from one, and a
+/// file that was finished is not yet live.
+async fn newest_live_checkpoint(cluster: &Cluster) -> PathBuf {
+    wait::until("no checkpoint is being written", CHECKPOINT_LIMIT, || async {
+        let live = cluster.members[0].said("a checkpoint is live");
+        let newest = checkpoints(cluster).pop().filter(|path| path.ends_with(format!("{live:016x}.checkpoint")));
+        let unfinished =
+            files(&data(cluster)).iter().any(|path| path.extension().is_some_and(|end| end == "unfinished"));
+        newest.filter(|_| !unfinished)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn half_written_checkpoints_and_manifests() {
     let mut cluster = member(&frequent_checkpoints()).await;
@@ -140,8 +153,8 @@ async fn a_damaged_newest_checkpoint() {
     let mut cluster = member(&frequent_checkpoints()).await;
     until_checkpoints(&cluster, 2).await;
     let revision = cluster.client(0).revision().await.expect("it serves");
+    let newest = newest_live_checkpoint(&cluster).await;
     cluster.kill_all();
-    let newest = checkpoints(&cluster).pop().expect("a checkpoint");
     let middle = fs::metadata(&newest).expect("its size").len() / 2;
     flip(&newest, middle);
     // The log behind the newest one may be gone; then it refuses, names the file that is damaged, and touches nothing.
