@@ -57,6 +57,21 @@ impl Meta {
         self.groups.iter().map(|(&group, cut)| (group, cut.place.cut)).collect()
     }
 
+    /// What becomes of another member's checkpoint on a member whose own logs of some groups begin behind its cuts. `own`
+    /// says where those logs begin. What is missing before that is void, or at most at what this member has shown, and
+    /// the checkpoint is not below that; so nothing is lost between the two.
+    ///
+    /// The control state belongs to the place of the control group's log: the later one of a single log has it all.
+    pub fn amend(&mut self, own: Meta) {
+        if own.groups.contains_key(&GroupId::CONTROL) {
+            let compactions = std::iter::once(own.compacted).chain(own.compactions);
+            self.compactions = compactions.filter(|at| *at > self.compacted).collect();
+            self.opens = own.opens;
+            self.leases = own.leases;
+        }
+        self.groups.extend(own.groups);
+    }
+
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut buffer = Vec::with_capacity(64 + self.leases.len() * LEASE_BYTES);
@@ -240,6 +255,42 @@ mod tests {
                 "0100000000000000",
             )
         );
+    }
+
+    fn cut(index: u64) -> GroupCut {
+        let cut = Cut { index: Index(index), term: Term(3) };
+        GroupCut { place: Place { cut, ..Place::default() }, voters: vec![MemberId(1)] }
+    }
+
+    #[test]
+    fn a_group_whose_own_log_begins_later_goes_on_from_there() {
+        let mut meta = sample();
+        let own = Meta { groups: BTreeMap::from([(GroupId(2), cut(20))]), leases: Vec::new(), ..sample() };
+        meta.amend(own);
+        assert_eq!(
+            meta.groups,
+            BTreeMap::from([(GroupId(1), sample().groups[&GroupId(1)].clone()), (GroupId(2), cut(20))])
+        );
+        assert_eq!(meta.leases, sample().leases, "the control group's place is the checkpoint's");
+    }
+
+    #[test]
+    fn the_control_state_goes_with_the_control_groups_place() {
+        let mut meta = Meta { compacted: Revision(6), ..sample() };
+        let own = Meta {
+            compacted: Revision(5),
+            compactions: vec![Revision(6), Revision(11)],
+            opens: Opens::default(),
+            leases: Vec::new(),
+            groups: BTreeMap::from([(GroupId::CONTROL, cut(20))]),
+        };
+        meta.amend(own.clone());
+        assert_eq!((meta.compacted, meta.compactions), (Revision(6), vec![Revision(11)]));
+        assert_eq!((meta.opens, meta.leases), (own.opens.clone(), own.leases.clone()));
+        // What the checkpoint's stores do not have of a compaction is made up for.
+        let mut meta = sample();
+        meta.amend(own);
+        assert_eq!((meta.compacted, meta.compactions), (UNCOMPACTED, vec![Revision(5), Revision(6), Revision(11)]));
     }
 
     #[test]

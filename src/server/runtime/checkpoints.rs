@@ -5,8 +5,11 @@
 //! a member without a newer checkpoint works on, one without room for its log stops.
 
 use super::signal::Signal;
+use bytes::Bytes;
 use campanile_core::executor::effect::{FileWork, Input};
-use campanile_storage::checkpoint::{Header, Manifest, Number, Receiver, Writer, checkpoint_path, remove_older};
+use campanile_storage::checkpoint::{
+    Header, Manifest, Number, Receiver, Writer, checkpoint_path, remove_older, write_amendment,
+};
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
 use campanile_storage::ids::Revision;
@@ -144,7 +147,7 @@ impl<D: Disk> Files<D> {
             FileWork::MakeLive { revision, groups } => self.make_live(revision, groups).await?,
             FileWork::Receive { file_bytes, offset, bytes } => self.receive(file_bytes, offset, &bytes).await?,
             FileWork::FinishReceiving => return self.finish_receiving().await,
-            FileWork::Install { revision, groups } => self.install(revision, groups).await?,
+            FileWork::Install { revision, groups, amendment } => self.install(revision, groups, amendment).await?,
         }
         Ok(Input::CheckpointStep { done: true })
     }
@@ -188,8 +191,11 @@ impl<D: Disk> Files<D> {
 
     /// The member begins anew after this: what became superfluous is removed by the recovery. So is the file if this
     /// fails: only the recovery knows which manifest there is then.
-    async fn install(&mut self, revision: Revision, groups: Floors) -> Result<(), Error> {
+    async fn install(&mut self, revision: Revision, groups: Floors, amendment: Option<Bytes>) -> Result<(), Error> {
         let received = self.receiving.take();
+        if let Some(meta) = amendment {
+            write_amendment(&self.disk, &self.directory, self.number, &meta).await?;
+        }
         let manifest = self.manifest.install(self.number, revision, groups);
         manifest.write(&self.disk, &self.directory).await?;
         self.manifest = manifest;

@@ -7,7 +7,9 @@ use super::checkpoints::Kept;
 use campanile_core::checkpoint::{LoadFailure, Meta, StoreLoader};
 use campanile_core::executor::Start;
 use campanile_core::group::GroupStart;
-use campanile_storage::checkpoint::{Header, Manifest, Reader, checkpoint_path, create_directory, tidy};
+use campanile_storage::checkpoint::{
+    Header, Manifest, Reader, checkpoint_path, create_directory, read_amendment, tidy,
+};
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
 use campanile_storage::ids::{GroupId, ShardId};
@@ -103,7 +105,8 @@ async fn load_live<D: Disk>(disk: &D, directory: &Path, manifest: &Manifest) -> 
     let path = checkpoint_path(directory, live.number);
     let mut reader = Reader::open(disk, &path).await?;
     let header = *reader.header();
-    let meta = Meta::decode(reader.meta().clone())?;
+    let amendment = read_amendment(disk, directory, live.number).await?;
+    let meta = Meta::decode(amendment.unwrap_or_else(|| reader.meta().clone()))?;
     let agrees = meta.groups.len() == live.groups.len()
         && meta
             .groups

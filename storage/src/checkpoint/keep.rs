@@ -1,4 +1,4 @@
-//! Names of checkpoint files, and which of them are kept: the two that the manifest names.
+//! Names of checkpoint files, and which of them are kept: the two that the manifest names, with their amendments.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use crate::error::Result;
 
 const DIRECTORY: &str = "checkpoints";
 const FINISHED: &str = "checkpoint";
+const AMENDMENT: &str = "amendment";
 
 /// The number of a checkpoint of one member: it counts up, and has nothing to do with other members' numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +32,16 @@ pub(super) fn unfinished_path(data_directory: &Path, number: Number) -> PathBuf 
     data_directory.join(DIRECTORY).join(format!("{:016x}.unfinished", number.0))
 }
 
+/// Where the amendment of a checkpoint lies that another member sent.
+pub(super) fn amendment_path(data_directory: &Path, number: Number) -> PathBuf {
+    data_directory.join(DIRECTORY).join(format!("{:016x}.{AMENDMENT}", number.0))
+}
+
+/// Of a checkpoint that is whole, or of its amendment.
 fn finished_number(name: &str) -> Option<Number> {
-    let number = name.strip_suffix(FINISHED)?.strip_suffix('.')?;
-    u64::from_str_radix(number, 16).ok().filter(|_| number.len() == 16).map(Number)
+    let (number, end) = name.split_once('.')?;
+    let is_kept = number.len() == 16 && [FINISHED, AMENDMENT].contains(&end);
+    u64::from_str_radix(number, 16).ok().filter(|_| is_kept).map(Number)
 }
 
 /// Creates the directory of the checkpoints, if it is not there.
@@ -94,6 +102,8 @@ mod tests {
         assert_eq!(finished_number(&finished), Some(Number(300)));
         let unfinished = name(unfinished_path(directory, Number(300))).expect("a name");
         assert_eq!(finished_number(&unfinished), None);
+        let amendment = name(amendment_path(directory, Number(300))).expect("a name");
+        assert_eq!(finished_number(&amendment), Some(Number(300)));
         assert_eq!(finished_number("12.checkpoint"), None);
     }
 }

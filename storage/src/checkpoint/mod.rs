@@ -16,6 +16,7 @@
 //!            log.release(manifest.states()), remove_older     what it made superfluous goes
 //! sending    Source::open(&disk, path).read_chunk(offset, n)  raw bytes; a file that is removed meanwhile stays readable
 //! receiving  Receiver::begin(.., number, bytes), write, finish -> (Header, meta)
+//!            write_amendment(&disk, data, number, meta)       where the member goes on otherwise than the file says
 //!            manifest.install(number, revision, groups)       groups from Log::reset, or Log::cut where the log is kept
 //!                    .write(&disk, data).await                live for all groups in this one step
 //!            log.restart(group, &state)                       for the groups that were reset; or a new start
@@ -32,6 +33,7 @@
 //!
 //! It never looks into `meta`, which is the core's (cuts of its own, fences, opens, control state), nor decides when.
 
+mod amendment;
 mod chunk;
 mod format;
 mod keep;
@@ -43,6 +45,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use self::amendment::{read_amendment, write_amendment};
 pub use self::chunk::{Chunk, ChunkEncoder, DecodedChunk, Version};
 pub use self::format::Header;
 pub use self::keep::{Number, checkpoint_path, create_directory, remove_older, tidy};

@@ -1,9 +1,9 @@
-//! A checkpoint's file, the manifest and the directory's marker, each with any content.
+//! A checkpoint's file, its amendment, the manifest and the directory's marker, each with any content.
 
 use std::path::Path;
 
 use campanile_core::checkpoint::Meta;
-use campanile_storage::checkpoint::{Manifest, Number, Reader, checkpoint_path, create_directory};
+use campanile_storage::checkpoint::{Manifest, Number, Reader, checkpoint_path, create_directory, read_amendment};
 use campanile_storage::directory::Marker;
 use campanile_storage::disk::simulated::{SimulatedDisk, data_directory, run as finish};
 use campanile_storage::error::Result;
@@ -24,6 +24,10 @@ pub fn run(input: &[u8]) {
         assert_eq!(finish(Manifest::read(&disk, &directory)).ok(), Some(manifest));
     }
     let _ = finish(Marker::read(&disk, &directory));
+    disk::write(&disk, &path.with_extension("amendment"), input);
+    if let Ok(Some(meta)) = finish(read_amendment(&disk, &directory, Number(1))) {
+        let _ = Meta::decode(meta);
+    }
     let _ = finish(read_all(&disk, &path));
 }
 

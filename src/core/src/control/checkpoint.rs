@@ -19,6 +19,7 @@ use crate::executor::outbox::Outbox;
 use crate::planted::planted;
 use campanile_storage::ids::{GroupId, Index, Revision, ShardId};
 use campanile_storage::log::{Cut, Floors};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -77,12 +78,10 @@ impl Checkpoints {
         matches!(self.stage, Stage::Idle)
     }
 
-    /// Whether none of these cuts lies before that of the newest checkpoint, and one behind it.
+    /// How the newest checkpoint's cut of this group's log compares with this one.
     #[must_use]
-    pub fn go_forward_to(&self, cuts: &BTreeMap<GroupId, Cut>) -> bool {
-        let own = |group| self.cuts.get(group).map_or(Index(0), |cut| cut.index);
-        cuts.iter().all(|(group, cut)| cut.index >= own(group))
-            && cuts.iter().any(|(group, cut)| cut.index > own(group))
+    pub fn compare_with(&self, group: GroupId, cut: Cut) -> Ordering {
+        self.cuts.get(&group).map_or(Index(0), |own| own.index).cmp(&cut.index)
     }
 
     fn is_due(&self, visible: Revision, applied: Index) -> bool {
@@ -127,24 +126,30 @@ impl Control {
         self.take_checkpoint(groups, out);
     }
 
-    fn take_checkpoint(&mut self, mut groups: BTreeMap<GroupId, GroupCut>, out: &mut Outbox) {
-        let revision = self.visible();
-        let shards = self.shards.expect("checkpoints are taken once the number of shards is known");
-        assert_eq!(groups.len(), shards as usize, "every data group has a cut");
-        groups.insert(GroupId::CONTROL, GroupCut { place: self.applied_place(), voters: self.group.voters() });
-        self.compactions.settle(revision);
+    /// How a member goes on from what is visible, with these groups cut here, and the control state as it is.
+    pub(super) fn meta(&mut self, groups: BTreeMap<GroupId, GroupCut>) -> Meta {
+        let visible = self.visible();
+        self.compactions.settle(visible);
         let mut opens = self.counter.opens().clone();
-        opens.forget_below(revision);
-        if planted!(CutWithoutFence) {
-            groups.values_mut().for_each(|cut| cut.place.fence = crate::clock::Fence::default());
-        }
-        let meta = Meta {
+        opens.forget_below(visible);
+        Meta {
             compacted: self.compactions.settled(),
             compactions: self.compactions.ahead(),
             opens,
             leases: self.leases.snapshot(),
             groups,
-        };
+        }
+    }
+
+    fn take_checkpoint(&mut self, mut groups: BTreeMap<GroupId, GroupCut>, out: &mut Outbox) {
+        let revision = self.visible();
+        let shards = self.shards.expect("checkpoints are taken once the number of shards is known");
+        assert_eq!(groups.len(), shards as usize, "every data group has a cut");
+        groups.insert(GroupId::CONTROL, self.group_cut());
+        if planted!(CutWithoutFence) {
+            groups.values_mut().for_each(|cut| cut.place.fence = crate::clock::Fence::default());
+        }
+        let meta = self.meta(groups);
         let cuts = meta.cuts();
         out.push(Effect::Checkpoint(FileWork::Begin { revision, shards, meta: meta.encode() }));
         self.checkpoints.stage = Stage::Writing {

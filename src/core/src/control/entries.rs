@@ -5,6 +5,7 @@
 
 use super::Control;
 use super::record::{ControlEntry, ControlFragment, Record};
+use crate::checkpoint::GroupCut;
 use crate::clock::Epoch;
 use crate::clock::counter::Committed;
 use crate::clock::opens::Open;
@@ -53,6 +54,11 @@ impl Control {
     /// Everything before this place of the control group's log has taken effect.
     pub(super) fn applied_place(&self) -> Place {
         self.applying.steps.front().map_or(self.group.place, |waiting| waiting.before)
+    }
+
+    /// Where a checkpoint may cut the group's log.
+    pub(crate) fn group_cut(&self) -> GroupCut {
+        GroupCut { place: self.applied_place(), voters: self.group.voters() }
     }
 
     /// Everything up to here has taken effect.

@@ -11,10 +11,12 @@
 //! on as after a crash, whether the step that makes the checkpoint live succeeded or not: recovery finds the one
 //! manifest or the other.
 //!
-//! The member never goes back behind what it has shown: it takes no checkpoint below that.
+//! The member never goes back behind what it has shown: it takes no checkpoint below that. Of any two members one shows
+//! no more than the other, so one of them can always be helped, even if each lacks entries of a group of its own: where
+//! its log begins behind the checkpoint's cut, it goes on from there, and the checkpoint is amended by that.
 
 use super::Control;
-use crate::checkpoint::Meta;
+use crate::checkpoint::{GroupCut, Meta};
 use crate::executor::effect::{Effect, Event, FileWork};
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
@@ -23,6 +25,8 @@ use bytes::Bytes;
 use campanile_storage::checkpoint::Header;
 use campanile_storage::ids::{GroupId, MemberId, Revision};
 use campanile_storage::log::Floors;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Ticks after which a part is asked for again.
@@ -66,8 +70,11 @@ enum Stage {
     Finishing(Pull),
     Halting {
         revision: Revision,
+        meta: Meta,
         missing: u16,
         groups: Floors,
+        /// The groups that go on from where they are.
+        own: BTreeMap<GroupId, GroupCut>,
     },
     Installing {
         revision: Revision,
@@ -228,7 +235,7 @@ impl Control {
         };
         let Some((header, meta)) = received else { return self.receiving_failed(out) };
         match self.judge(&header, meta) {
-            Ok(meta) => self.halt_for(&header, &meta, out),
+            Ok(meta) => self.halt_for(&header, meta, out),
             Err(Refusal::TooOld) => {
                 self.install.stage = Stage::Asking { from, refused: Some(offer), silent_ticks: 0 };
                 self.ask_for_checkpoint(out);
@@ -247,33 +254,48 @@ impl Control {
         if self.reign.is_some() {
             return Err(Refusal::Reigning);
         }
-        let goes_forward = header.revision >= self.visible() && self.checkpoints.go_forward_to(&meta.cuts());
-        if goes_forward { Ok(meta) } else { Err(Refusal::TooOld) }
+        let goes_forward = |(group, cut): (&GroupId, &GroupCut)| {
+            self.checkpoints.compare_with(*group, cut.place.cut) == Ordering::Less
+        };
+        let helps = header.revision >= self.visible() && meta.groups.iter().any(goes_forward);
+        if helps { Ok(meta) } else { Err(Refusal::TooOld) }
     }
 
     /// Nothing may be appended between the moment in which the logs say what is left of them and the end.
-    fn halt_for(&mut self, header: &Header, meta: &Meta, out: &mut Outbox) {
+    fn halt_for(&mut self, header: &Header, meta: Meta, out: &mut Outbox) {
         // The groups must be hosted, so that their terms and votes are known.
         self.learn_shards(header.shards, out);
+        let mut cuts = meta.cuts();
+        // Each of two members can lack entries of a group that only the other one has. A log is never followed from a
+        // cut that lies before its own beginning.
+        cuts.retain(|group, cut| self.checkpoints.compare_with(*group, *cut) != Ordering::Greater);
         let (revision, missing) = (header.revision, out.executors());
-        self.install.stage = Stage::Halting { revision, missing, groups: Floors::new() };
-        out.broadcast(&Message::Halt { cuts: Arc::new(meta.cuts()) });
+        self.install.stage = Stage::Halting { revision, meta, missing, groups: Floors::new(), own: BTreeMap::new() };
+        out.broadcast(&Message::Halt { cuts: Arc::new(cuts) });
     }
 
     /// An executor has halted: where its groups' logs begin if the checkpoint is installed.
-    pub(super) fn log_replaced(&mut self, floors: Floors, out: &mut Outbox) {
-        let Stage::Halting { revision, missing, groups } = &mut self.install.stage else {
+    pub fn log_replaced(&mut self, floors: Floors, own: Vec<(GroupId, GroupCut)>, out: &mut Outbox) {
+        let Stage::Halting { missing, groups, own: all_own, .. } = &mut self.install.stage else {
             unreachable!("executors halt when they were asked to")
         };
         groups.extend(floors);
+        all_own.extend(own);
         *missing -= 1;
         if *missing > 0 {
             return;
         }
-        let (revision, groups) = (*revision, std::mem::take(groups));
+        let Stage::Halting { revision, mut meta, groups, own, .. } = std::mem::take(&mut self.install.stage) else {
+            unreachable!("it was just looked at")
+        };
         // What was under way in the poll in which this executor was asked to halt may have moved the visible revision.
         if revision >= self.visible() {
-            out.push(Effect::Checkpoint(FileWork::Install { revision, groups }));
+            let is_amended = !own.is_empty();
+            if is_amended {
+                meta.amend(self.meta(own));
+            }
+            let amendment = is_amended.then(|| meta.encode().into());
+            out.push(Effect::Checkpoint(FileWork::Install { revision, groups, amendment }));
             self.install.stage = Stage::Installing { revision };
         } else {
             out.report(Event::NotInstalled);

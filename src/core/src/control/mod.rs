@@ -42,7 +42,7 @@ use crate::random::Random;
 use crate::time::Instant;
 use behind::Behind;
 use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision, Term};
-use campanile_storage::log::{Cut, Floors};
+use campanile_storage::log::Cut;
 pub use checkpoint::CheckpointPolicy;
 use checkpoint::Checkpoints;
 use compactions::Compactions;
@@ -248,7 +248,8 @@ impl Control {
             Message::LogGrown { bytes } => self.note_log_growth(bytes),
             Message::CheckpointPrepared { cuts } => self.checkpoint_prepared(cuts, out),
             Message::SliceTaken(slice) => self.slice_taken(slice, out),
-            Message::LogsCut(floors) => self.logs_cut(floors, out),
+            Message::LogsCut(floors) => self.logs_cut_behind(floors, out),
+            Message::LogsReplaced { floors, own } => self.log_replaced(floors, own, out),
             Message::Behind { members } => self.members_behind(members, out),
             Message::HoldExceeded => self.hold_exceeded(out),
             _ => unreachable!("executor {from} sends the control executor what it never sends: {message:?}"),
@@ -272,11 +273,6 @@ impl Control {
     /// on one of this member's own.
     pub fn file_step(&mut self, done: bool, out: &mut Outbox) {
         if self.install.needs_files() { self.install_step(done, out) } else { self.checkpoint_step(done, out) }
-    }
-
-    /// An executor's log says where its groups begin from now on.
-    pub fn logs_cut(&mut self, floors: Floors, out: &mut Outbox) {
-        if self.install.needs_files() { self.log_replaced(floors, out) } else { self.logs_cut_behind(floors, out) }
     }
 
     fn follow_role(&mut self, now: Instant, out: &mut Outbox) {

@@ -73,9 +73,15 @@ impl Executor {
         if offered {
             self.hold_logs();
         }
-        let cut = |shard: &crate::shard::Shard| GroupCut { place: shard.cut(), voters: shard.group.voters() };
-        let cuts = self.shards.values().map(|shard| (shard.group.id(), cut(shard))).collect();
+        let cuts = self.shards.values().map(|shard| (shard.group.id(), shard.group_cut())).collect();
         self.out.tell(CONTROL_EXECUTOR, Message::CheckpointPrepared { cuts });
+    }
+
+    /// Where every group that is hosted here might be cut now.
+    pub(super) fn group_cuts(&self) -> Vec<(GroupId, GroupCut)> {
+        let data = self.shards.values().map(|shard| (shard.group.id(), shard.group_cut()));
+        let control = self.control.iter().map(|control| (GroupId::CONTROL, control.group_cut()));
+        data.chain(control).collect()
     }
 
     /// Hands over the next versions of a shard, packed: as many as one chunk takes, far below 1 ms of work.

@@ -65,6 +65,7 @@ impl Executor {
             | Message::CheckpointPrepared { .. }
             | Message::SliceTaken(_)
             | Message::LogsCut(_)
+            | Message::LogsReplaced { .. }
             | Message::Behind { .. }
             | Message::HoldExceeded
             | Message::Adopted { .. } => {

@@ -139,13 +139,15 @@ pub enum FileWork {
     Install {
         revision: Revision,
         groups: Floors,
+        /// The meta part that counts in place of the file's own.
+        amendment: Option<Bytes>,
     },
 }
 
 /// What becomes of a group's log when an installed checkpoint stands for everything up to a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replacement {
-    /// The log holds the cut: what stands behind it was acknowledged, and stays.
+    /// The log holds the cut, or begins behind it: what stands there was acknowledged, and stays.
     Keep,
     /// Nothing of it is left but this.
     Reset(HardState),

@@ -7,14 +7,15 @@
 use super::Executor;
 use super::effect::{CONTROL_EXECUTOR, Effect, Input, Replacement};
 use super::message::Message;
+use crate::checkpoint::GroupCut;
 use crate::group::Group;
 use crate::planted::planted;
 use campanile_storage::ids::{GroupId, MemberId};
-use campanile_storage::log::{Cut, HardState};
+use campanile_storage::log::{Cut, Floors, HardState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The cuts of the checkpoint that is to be installed, for every group.
+/// The cuts of the checkpoint that is to be installed, for the groups that do not go on from where they are.
 type Cuts = Arc<BTreeMap<GroupId, Cut>>;
 
 /// How far an executor is on its way to its end.
@@ -26,21 +27,25 @@ pub enum Halt {
     Asked(Cuts),
     /// Makes durable what was gathered.
     Settling(Cuts),
-    /// Silent.
-    Done,
+    /// Silent. These groups go on from where they are.
+    Done(Vec<(GroupId, GroupCut)>),
 }
 
 impl Executor {
     pub(super) fn is_halting(&self) -> bool {
-        matches!(self.halt, Halt::Settling(_) | Halt::Done)
+        matches!(self.halt, Halt::Settling(_) | Halt::Done(_))
     }
 
     /// What an executor that halts still takes: the end of what is under way.
     pub(super) fn step_halting(&mut self, input: Input) {
         match input {
             Input::Persisted { batch } => self.batches.persisted(batch),
-            Input::LogCut(floors) => self.out.tell(CONTROL_EXECUTOR, Message::LogsCut(floors)),
-            Input::Message { message: Message::LogsCut(floors), .. } => self.replaced(floors),
+            Input::LogCut(floors) => {
+                let Halt::Done(own) = &mut self.halt else { unreachable!("logs are replaced once all is durable") };
+                let own = std::mem::take(own);
+                self.out.tell(CONTROL_EXECUTOR, Message::LogsReplaced { floors, own });
+            }
+            Input::Message { message: Message::LogsReplaced { floors, own }, .. } => self.replaced(floors, own),
             Input::CheckpointStep { done } => {
                 let control = self.control.as_mut().expect("checkpoints are written by the control executor");
                 control.file_step(done, &mut self.out);
@@ -58,22 +63,26 @@ impl Executor {
         if let Halt::Settling(cuts) = &self.halt
             && self.batches.are_done()
         {
-            let hosted =
-                self.groups().map(|group| (group.id(), cuts[&group.id()], replacement(group, cuts[&group.id()])));
-            let replacements = hosted.collect();
+            let own: BTreeMap<GroupId, GroupCut> =
+                self.group_cuts().into_iter().filter(|(group, _)| !cuts.contains_key(group)).collect();
+            let replacement = |group: &Group| match own.get(&group.id()) {
+                Some(own) => (group.id(), own.place.cut, Replacement::Keep),
+                None => (group.id(), cuts[&group.id()], replacement(group, cuts[&group.id()])),
+            };
+            let replacements = self.groups().map(replacement).collect();
             self.out.push(Effect::ReplaceLog(replacements));
-            self.halt = Halt::Done;
+            self.halt = Halt::Done(own.into_iter().collect());
         }
         while let Some(message) = self.out.next_local() {
-            let Message::LogsCut(floors) = message else { continue };
-            self.replaced(floors);
+            let Message::LogsReplaced { floors, own } = message else { continue };
+            self.replaced(floors, own);
         }
         self.out.drain(effects);
     }
 
-    fn replaced(&mut self, floors: campanile_storage::log::Floors) {
+    fn replaced(&mut self, floors: Floors, own: Vec<(GroupId, GroupCut)>) {
         let control = self.control.as_mut().expect("only the control executor is told so");
-        control.logs_cut(floors, &mut self.out);
+        control.log_replaced(floors, own, &mut self.out);
     }
 }
 

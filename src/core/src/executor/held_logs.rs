@@ -99,13 +99,23 @@ impl Executor {
     fn give_up_hold_if_too_large(&mut self) {
         let is_holding = !self.held_logs.offered.is_empty() || !self.held_logs.taken.is_empty();
         let bounds = self.config.catch_up;
+        let held_bytes_max = bounds.held_log_bytes / usize::from(self.config.executors);
         let beyond = |group: &Group| group.payload_bytes().saturating_sub(bounds.group_log_bytes);
         if is_holding
-            && self.groups().map(beyond).sum::<usize>() > bounds.held_log_bytes / usize::from(self.config.executors)
+            && self.groups().map(beyond).sum::<usize>() > held_bytes_max
+            && self.held_bytes(beyond) > held_bytes_max
         {
             self.held_logs = HeldLogs::default();
             self.out.tell(CONTROL_EXECUTOR, Message::HoldExceeded);
         }
+    }
+
+    /// What would be dropped if nothing were held. Entries that no checkpoint stands for stay in any case: to give up the
+    /// hold for their sake would free nothing, again and again.
+    fn held_bytes(&self, beyond: impl Fn(&Group) -> usize) -> usize {
+        let of = |group: &Group, up_to: Index| beyond(group).min(group.payload_bytes_up_to(up_to));
+        let data = self.shards.values().map(|shard| of(&shard.group, shard.cut().cut.index)).sum::<usize>();
+        data + self.control.as_ref().map_or(0, |control| of(&control.group, control.applied()))
     }
 
     /// Tells the control executor of members that lack entries which are in memory no more.

@@ -217,9 +217,15 @@ pub enum Message {
     OfferEnded {
         taken: bool,
     },
-    /// Stop for good, and say where the groups begin once a checkpoint with these cuts is installed.
+    /// Stop for good, and say where the groups begin once a checkpoint is installed: with these cuts, and for the groups
+    /// that are not named, whose own logs begin behind the checkpoint's cuts, where they are.
     Halt {
         cuts: Arc<BTreeMap<GroupId, Cut>>,
+    },
+    LogsReplaced {
+        floors: Floors,
+        /// The groups that go on from where they are.
+        own: Vec<(GroupId, GroupCut)>,
     },
 
     // ---- watches ----

@@ -480,6 +480,12 @@ impl Group {
         self.hard_state
     }
 
+    /// Bytes of payloads held in memory, of the entries up to this one.
+    #[must_use]
+    pub fn payload_bytes_up_to(&self, index: Index) -> usize {
+        self.raw.store().payload_bytes_up_to(index)
+    }
+
     /// Bytes of payloads held in memory.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {

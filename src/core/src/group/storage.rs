@@ -68,6 +68,12 @@ impl GroupStorage {
         self.payload_bytes
     }
 
+    /// In time that grows with the number of entries behind this one.
+    pub fn payload_bytes_up_to(&self, index: Index) -> usize {
+        let behind = self.entries.iter().rev().take_while(|entry| entry.index > index.0);
+        self.payload_bytes - behind.map(|entry| entry.data.len()).sum::<usize>()
+    }
+
     /// The followers that needed entries which are gone, since this was last asked.
     pub fn take_behind(&self) -> BTreeSet<u64> {
         self.behind.take()

@@ -6,6 +6,7 @@
 mod in_flight;
 mod staging;
 
+use crate::checkpoint::GroupCut;
 use crate::clock::batch::{FragmentBatch, FragmentHead};
 use crate::clock::counter::Committed;
 use crate::clock::fragment::{self, DataEntry};
@@ -318,6 +319,12 @@ impl Shard {
     pub fn cut(&self) -> Place {
         let staged = self.staging.first_place().filter(|_| !planted!(CutAtApplied));
         staged.unwrap_or(self.group.place)
+    }
+
+    /// The same, with who votes there.
+    #[must_use]
+    pub fn group_cut(&self) -> GroupCut {
+        GroupCut { place: self.cut(), voters: self.group.voters() }
     }
 
     /// Whether changes wait here to be dropped.

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// A member installs a checkpoint whose cuts lie before its own logs' beginnings in some groups.
+pub const AMENDED: &str = "checkpoint amended";
+
 /// What every campaign of some size must have reached.
 pub const CORNERS: &[&str] = &[
     "power lost",
@@ -30,6 +33,8 @@ pub const CORNERS: &[&str] = &[
     "durable data damaged",
     "damage found",
     "checkpoint live",
+    "checkpoint installed",
+    AMENDED,
     "reign ended",
     "executor ran within another's look at the window",
     "request sent on",

@@ -47,9 +47,11 @@ impl Step {
             | Message::CutLogs { .. }
             | Message::LogsCut(_)
             | Message::CheckpointLive { .. } => Some(Step::Checkpoint),
-            Message::Behind { .. } | Message::HoldExceeded | Message::OfferEnded { .. } | Message::Halt { .. } => {
-                Some(Step::Installation)
-            }
+            Message::Behind { .. }
+            | Message::HoldExceeded
+            | Message::OfferEnded { .. }
+            | Message::Halt { .. }
+            | Message::LogsReplaced { .. } => Some(Step::Installation),
             _ => None,
         }
     }

@@ -4,11 +4,11 @@ use super::network::{Load, Packet};
 use super::queue::{Happening, Place};
 use super::{Asked, World};
 use crate::check::Violation;
-use crate::record::situations;
+use crate::record::{counts, situations};
 use crate::server::offers::Wanted;
 use bytes::Bytes;
 use campanile_core::error::UserError;
-use campanile_core::executor::effect::{Effect, Event, Input, Replacement, Ticket};
+use campanile_core::executor::effect::{Effect, Event, FileWork, Input, Replacement, Ticket};
 use campanile_core::executor::message::Message;
 use campanile_core::peer::PeerMessage;
 use campanile_core::response::Response;
@@ -23,6 +23,9 @@ impl World {
             match effect {
                 Effect::Persist { batch, appends } => self.persist(place, batch, appends)?,
                 Effect::Checkpoint(work) => {
+                    if let FileWork::Install { amendment: Some(_), .. } = &work {
+                        self.counts.note(counts::AMENDED);
+                    }
                     self.process(place).keeping.work(work);
                     self.run_disk(place.member)?;
                 }
