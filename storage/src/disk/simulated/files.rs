@@ -1,5 +1,6 @@
 //! The disk traits over the simulated medium: each operation is submitted, may be held, and is completed.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,13 @@ impl SimulatedDisk {
 }
 
 impl SimulatedFile {
+    /// The name that the file was opened by; in a record the one that it has now.
+    fn name(&self) -> Cow<'_, Path> {
+        let state = self.disk.state.borrow();
+        let name = state.record.as_ref().and_then(|_| state.medium.name(self.inode));
+        name.map_or(Cow::Borrowed(&self.path), |name| Cow::Owned(name.to_owned()))
+    }
+
     /// How many bytes of a write fit on the device.
     fn fits(&self, offset: u64, length: usize) -> usize {
         let state = self.disk.state.borrow();
@@ -111,7 +119,7 @@ impl File for SimulatedFile {
         let bytes = Bytes::from(buffer);
         let fits = self.fits(offset, bytes.len());
         let refused = fits < bytes.len() || self.disk.will_fail();
-        let (submitted, written) = self.disk.submit("write", &self.path, |medium| {
+        let (submitted, written) = self.disk.submit("write", &self.name(), |medium| {
             Ok(if refused { 0 } else { medium.submit_write(self.inode, offset, bytes.clone()) })
         })?;
         if let Some(kind) = submitted.fails {
@@ -130,11 +138,11 @@ impl File for SimulatedFile {
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-        self.disk.operate("read", &self.path, |medium| medium.read(self.inode, offset, length)).await
+        self.disk.operate("read", &self.name(), |medium| medium.read(self.inode, offset, length)).await
     }
 
     async fn sync(&self) -> Result<()> {
-        let (submitted, ()) = self.disk.submit("sync", &self.path, |_| Ok(()))?;
+        let (submitted, ()) = self.disk.submit("sync", &self.name(), |_| Ok(()))?;
         self.disk.completed(&submitted, "sync", &self.path).await?;
         if let Some(kind) = submitted.fails {
             self.disk.finish(|medium| medium.fail_sync(self.inode));
@@ -146,12 +154,12 @@ impl File for SimulatedFile {
     }
 
     async fn size(&self) -> Result<u64> {
-        self.disk.operate("look at", &self.path, |medium| Ok(medium.size(self.inode))).await
+        self.disk.operate("look at", &self.name(), |medium| Ok(medium.size(self.inode))).await
     }
 
     async fn truncate(&self, size: u64) -> Result<()> {
         self.disk
-            .operate("truncate", &self.path, |medium| {
+            .operate("truncate", &self.name(), |medium| {
                 medium.truncate(self.inode, size);
                 Ok(())
             })

@@ -67,6 +67,11 @@ impl Medium {
         self.names.get(path).copied()
     }
 
+    /// A name of a file that has one.
+    pub(super) fn name(&self, inode: Inode) -> Option<&Path> {
+        self.names.iter().find(|(_, node)| **node == Node::File(inode)).map(|(path, _)| path.as_path())
+    }
+
     pub(super) fn file(&self, path: &Path) -> io::Result<Inode> {
         match self.node(path) {
             Some(Node::File(inode)) => Ok(inode),
@@ -278,6 +283,28 @@ impl Medium {
         }
         self.names = names.clone();
         self.durable_names = names;
+    }
+
+    /// Power is lost: nothing is there that was not durable.
+    pub(super) fn lose_all(&mut self) {
+        for content in &mut self.files {
+            content.changes.clear();
+            content.visible.clone_from(&content.durable);
+        }
+        self.name_changes.clear();
+        self.names.clone_from(&self.durable_names);
+    }
+
+    /// Power is lost after all that was under way has happened.
+    pub(super) fn keep_all(&mut self) {
+        for content in &mut self.files {
+            for change in std::mem::take(&mut content.changes) {
+                change.apply(&mut content.durable);
+            }
+            content.visible.clone_from(&content.durable);
+        }
+        self.name_changes.clear();
+        self.durable_names.clone_from(&self.names);
     }
 }
 

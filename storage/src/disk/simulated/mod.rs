@@ -6,6 +6,7 @@
 
 mod files;
 mod medium;
+mod operation;
 mod random;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 
 pub use self::files::SimulatedFile;
 use self::medium::Medium;
+pub use self::operation::{OPERATIONS, Operation};
 use self::random::Random;
 use crate::error::{Error, Result};
 
@@ -32,8 +34,12 @@ use crate::error::{Error, Result};
 pub enum Crash {
     /// The process dies; what it wrote stays visible, though not durable.
     Process,
-    /// Power is lost.
+    /// Power is lost. Of what was not durable, each part is lost, kept or torn, as the dice say.
     Power,
+    /// Power is lost, and with it everything that was not durable.
+    PowerLosingAll,
+    /// Power is lost, and everything that was not durable happens to be there, the operation under way too.
+    PowerKeepingAll,
 }
 
 /// A simulated device. A clone is another handle of the same one.
@@ -55,6 +61,8 @@ struct State {
     held: BTreeMap<u64, Waker>,
     waiting: BTreeSet<u64>,
     counts: Counts,
+    /// What was submitted, if that is recorded.
+    record: Option<Vec<Operation>>,
 }
 
 impl State {
@@ -93,6 +101,7 @@ impl SimulatedDisk {
             held: BTreeMap::new(),
             waiting: BTreeSet::new(),
             counts: Counts::default(),
+            record: None,
         };
         SimulatedDisk { state: Rc::new(RefCell::new(state)) }
     }
@@ -107,6 +116,17 @@ impl SimulatedDisk {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.state.borrow().counts
+    }
+
+    /// Writes down every operation from now on.
+    pub fn record(&self) {
+        self.state.borrow_mut().record.get_or_insert_default();
+    }
+
+    /// What was written down since this was asked last, in order.
+    #[must_use]
+    pub fn take_record(&self) -> Vec<Operation> {
+        self.state.borrow_mut().record.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Crashes in the middle of the operation of this number (see [`SimulatedDisk::operations`]; the first is 1).
@@ -227,6 +247,9 @@ impl SimulatedDisk {
             return Err(crashed(operation, path));
         }
         state.operations += 1;
+        if let Some(record) = &mut state.record {
+            record.push(Operation::new(operation, path));
+        }
         let number = state.operations;
         let done = effect(&mut state.medium).map_err(|source| Error::io(operation, path, source))?;
         if let Some((at, how)) = state.crash_at
@@ -294,6 +317,8 @@ impl State {
         match how {
             Crash::Process => self.medium.kill(&mut self.random),
             Crash::Power => self.medium.lose_power(&mut self.random),
+            Crash::PowerLosingAll => self.medium.lose_all(),
+            Crash::PowerKeepingAll => self.medium.keep_all(),
         }
         for (_, waker) in std::mem::take(&mut self.held) {
             waker.wake();

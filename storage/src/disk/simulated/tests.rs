@@ -79,6 +79,39 @@ fn a_killed_process_loses_nothing_that_it_saw_and_makes_nothing_durable() {
 }
 
 #[test]
+fn a_loss_of_power_may_lose_all_or_nothing() {
+    for (how, bytes, names) in
+        [(Crash::PowerLosingAll, 0, "file"), (Crash::PowerKeepingAll, ones().len(), "file second")]
+    {
+        let (disk, file) = with_zeros(1);
+        run(file.write(ones(), 0)).expect("written");
+        disk.crash_at(disk.operations() + 1, how);
+        assert!(run(disk.create(&data_directory().join("second"), Access::Write)).is_err());
+        disk.restart();
+        assert_eq!(run(disk.list(&data_directory())).expect("listed").join(" "), names);
+        for _ in 0..2 {
+            let kept = disk.contents(&path()).expect("its name is durable");
+            assert_eq!(kept.iter().filter(|byte| **byte == 1).count(), bytes, "{how:?}");
+            // What is there after a loss of power is durable.
+            disk.crash(Crash::PowerLosingAll);
+            disk.restart();
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_recorded() {
+    let (disk, file) = with_zeros(1);
+    disk.record();
+    run(file.write(ones(), 0)).expect("written");
+    disk.crash_at(disk.operations() + 1, Crash::Power);
+    assert!(run(file.sync()).is_err());
+    let record: Vec<_> = disk.take_record().into_iter().map(|operation| (operation.what, operation.path)).collect();
+    assert_eq!(record, [("write", path()), ("sync", path())]);
+    assert!(disk.take_record().is_empty());
+}
+
+#[test]
 fn names_survive_in_order() {
     let mut fates = BTreeSet::new();
     for seed in 0..100 {
