@@ -1,10 +1,13 @@
 //! `simulate`: runs seeds, replays one, looks for planted mistakes, and says what came of it.
 
 use campanile_planted::Mistake;
-use campanile_simulate::campaign::{self, Seeds, minimise, play, steps};
+use campanile_simulate::campaign::operations::cluster::{self, Cluster};
+use campanile_simulate::campaign::operations::{self, Case, Effort, Undisturbed};
+use campanile_simulate::campaign::{self, Outcome, Seeds, minimise, play, steps};
 use campanile_simulate::hunt::{self, Found};
 use campanile_simulate::plan::Plan;
 use campanile_simulate::world::detour::Step;
+use campanile_simulate::world::interruption::{How, Strike};
 use clap::{Parser, Subcommand};
 use std::ops::Range;
 use std::process::ExitCode;
@@ -47,6 +50,37 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         steps: usize,
     },
+    /// Strikes a member at every operation of its disk: power lost, process killed, an error given. Ends with 1 if a promise
+    /// is broken, or if something that a disk is used for was never struck.
+    Operations {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+        /// Only every so manyth operation, each in one way.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        stride: u64,
+        /// No run is struck a second time, which is most of them.
+        #[arg(long)]
+        once: bool,
+        /// Only operations of these numbers: 1..100.
+        #[arg(long, value_parser = range)]
+        among: Option<Range<u64>>,
+        /// Only this cluster: 1x1, 1x2 or 3x2 (members and shards).
+        #[arg(long, value_parser = named)]
+        cluster: Option<&'static Cluster>,
+        /// Print how often each thing was struck.
+        #[arg(long)]
+        counts: bool,
+        /// Replay: the number of the operation that is struck; every event is printed.
+        #[arg(long, requires = "cluster")]
+        at: Option<u64>,
+        #[arg(long, default_value = "lost", value_parser = how)]
+        how: How,
+        /// Power is lost once more, at this operation of the start that follows.
+        #[arg(long)]
+        again: Option<u64>,
+    },
     /// Plants known mistakes, one after the other, and looks for each. Ends with 1 if one is not found.
     Planted {
         /// Only the mistake of this name.
@@ -59,7 +93,17 @@ enum Command {
 
 fn range(text: &str) -> Result<Range<u64>, String> {
     let parsed = text.split_once("..").and_then(|(first, end)| Some(first.parse().ok()?..end.parse().ok()?));
-    parsed.ok_or_else(|| format!("{text:?} is no range of seeds: write 0..1000"))
+    parsed.ok_or_else(|| format!("{text:?} is no range: write 0..1000"))
+}
+
+fn named(name: &str) -> Result<&'static Cluster, String> {
+    let names = || cluster::ALL.iter().map(|cluster| cluster.name).collect::<Vec<_>>().join(", ");
+    Cluster::named(name).ok_or_else(|| format!("there is no such cluster, only {}", names()))
+}
+
+fn how(text: &str) -> Result<How, String> {
+    let ways = || How::ALL.map(|how| how.to_string()).join(", ");
+    How::ALL.into_iter().find(|how| how.to_string() == text).ok_or_else(|| format!("it is one of {}", ways()))
 }
 
 fn main() -> ExitCode {
@@ -72,6 +116,14 @@ fn main() -> ExitCode {
         Command::Run { seeds, threads, counts } => run(&Seeds { range: seeds, threads }, counts),
         Command::Steps { seed, steps } => vary(seed, steps),
         Command::Planted { name, seconds } => planted(name.as_deref(), Duration::from_secs(seconds)),
+        Command::Operations { seed, cluster: Some(cluster), at: Some(at), how, again, .. } => {
+            replay_case(&Case { cluster, seed, strike: Strike { at, how, again } })
+        }
+        Command::Operations { seed, threads, stride, once, among, cluster, counts, .. } => {
+            let is_whole = among.is_none() && cluster.is_none();
+            let among = among.unwrap_or(0..u64::MAX);
+            strike_everywhere(cluster, &Effort { seed, stride, once, among, threads }, counts, is_whole)
+        }
         Command::Replay { seed, faults } => replay(seed, faults.as_deref()),
     }
 }
@@ -120,6 +172,50 @@ fn vary(seed: u64, steps: usize) -> ExitCode {
     ExitCode::from(u8::from(violations > 0))
 }
 
+/// Strikes at every operation.
+fn strike_everywhere(cluster: Option<&'static Cluster>, effort: &Effort, counts: bool, is_whole: bool) -> ExitCode {
+    let clusters: Vec<_> = cluster::ALL.iter().filter(|one| cluster.is_none_or(|only| only.name == one.name)).collect();
+    let told = |case: &Case, violation: &_| println!("{violation}\n  replay it with: {case}");
+    let report = match operations::run(&clusters, effort, told) {
+        Ok(report) => report,
+        Err(violation) => {
+            println!("VIOLATION without a strike {violation}");
+            return ExitCode::from(1);
+        }
+    };
+    if counts {
+        print!("{}", report.struck);
+    }
+    let missing: Vec<_> = report.missing.iter().filter(|_| is_whole).collect();
+    missing.iter().for_each(|corner| println!("never struck: {corner}"));
+    println!("operations {}, runs {}, violations {}", report.operations, report.runs, report.violations.len());
+    ExitCode::from(u8::from(!report.violations.is_empty() || !missing.is_empty()))
+}
+
+fn replay_case(case: &Case) -> ExitCode {
+    let undisturbed = Undisturbed::run(case.cluster, case.seed).points;
+    match undisturbed.get((case.strike.at as usize).wrapping_sub(1)) {
+        Some(point) => println!("operation {} of {}: {point:#?}", case.strike.at, undisturbed.len()),
+        None => {
+            eprintln!("the run has {} operations", undisturbed.len());
+            return ExitCode::from(2);
+        }
+    }
+    told(case.run(&undisturbed, true).outcome)
+}
+
+/// Says how a replay ended.
+fn told(outcome: Outcome) -> ExitCode {
+    println!("{} operations, {} faults, trace {:016x}", outcome.operations, outcome.faults, outcome.trace_hash);
+    match outcome.violation {
+        Some(violation) => {
+            println!("VIOLATION {violation}");
+            ExitCode::from(1)
+        }
+        None => ExitCode::SUCCESS,
+    }
+}
+
 /// Says how to have a failing seed again, with as few faults as it takes.
 fn tell(seed: u64) {
     let plan = Plan::of(seed);
@@ -138,15 +234,7 @@ fn replay(seed: u64, faults: Option<&[usize]>) -> ExitCode {
         plan = plan.with_faults(faults);
     }
     println!("seed {seed}: {:#?}", plan.shape);
-    let outcome = play(plan, true);
-    println!("{} operations, {} faults, trace {:016x}", outcome.operations, outcome.faults, outcome.trace_hash);
-    match outcome.violation {
-        Some(violation) => {
-            println!("VIOLATION {violation}");
-            ExitCode::from(1)
-        }
-        None => ExitCode::SUCCESS,
-    }
+    told(play(plan, true))
 }
 
 /// Looks for mistakes, and prints what found each.

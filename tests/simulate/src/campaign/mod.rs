@@ -1,6 +1,7 @@
 //! Many seeds, one after the other; a failing one is minimised and told with the command that replays it.
 
 pub mod minimise;
+pub mod operations;
 mod seeds;
 pub mod steps;
 
@@ -35,7 +36,12 @@ pub fn play(plan: Plan, prints: bool) -> Outcome {
 /// Runs a world to its end, or to the first promise that is broken.
 #[must_use]
 pub fn play_world(world: &mut World) -> Outcome {
-    let result = catch_unwind(AssertUnwindSafe(|| world.run()));
+    play_by(world, World::run)
+}
+
+/// Lets somebody take a world to its end, or to the first promise that is broken.
+pub(crate) fn play_by(world: &mut World, drive: impl FnOnce(&mut World) -> Result<(), Violation>) -> Outcome {
+    let result = catch_unwind(AssertUnwindSafe(|| drive(world)));
     let violation = match result {
         Ok(result) => result.err(),
         Err(panic) => Some(Violation::new("the core's own assertions hold", panic_text(&*panic))),

@@ -70,6 +70,12 @@ impl Durability {
         }
     }
 
+    /// The batch of an executor that is on its way to the disk.
+    #[must_use]
+    pub fn writing(&self, member: usize, executor: u16) -> Option<&Batch> {
+        self.writing.get(&(member, executor)).map(|(_, batch)| batch)
+    }
+
     /// Whether a member's disk has an entry.
     #[must_use]
     pub fn has(&self, member: usize, group: GroupId, index: Index, term: Term) -> bool {

@@ -14,9 +14,11 @@
 //! | `leases` | no lease ends early, no key is on a dead lease | end |
 //! | `watches` | watches are in order, exactly once, complete, and truthful about their progress | end |
 //! | `hashes` | members have the same state at the same revision | end |
+//! | `device` | an error of the disk is answered as the design says | end |
 //! | `progress` | when the faults stop, everybody is served within a bound | end |
 
 pub mod answers;
+pub mod device;
 pub mod durability;
 pub mod hashes;
 pub mod leases;

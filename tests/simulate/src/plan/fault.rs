@@ -123,9 +123,9 @@ impl Fault {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Fault::Crash { how: Crash::Power, again, .. } if again.is_empty() => "power lost",
-            Fault::Crash { how: Crash::Process, again, .. } if again.is_empty() => "process killed",
-            Fault::Crash { .. } => "crash, and again during recovery",
+            Fault::Crash { again, .. } if !again.is_empty() => "crash, and again during recovery",
+            Fault::Crash { how: Crash::Process, .. } => "process killed",
+            Fault::Crash { .. } => "power lost",
             Fault::CrashWithin { .. } => "crash within a disk operation",
             Fault::Isolate { way: Way::Both, .. } => "member isolated",
             Fault::Isolate { .. } => "member isolated one way",

@@ -8,6 +8,7 @@
 //! | `ledger` | logs | every entry that anybody wrote, and which are committed |
 //! | `history` | logs | what these say: the keyspace's history, leases and compactions |
 //! | `trace` | the run | a hash over all that happened, and its text for a replay |
+//! | `points` | the run | where an operation of a disk stands in a member's life |
 //! | `situations` | the run | what the traces of the design are about |
 //! | `counts` | the run | how often each option, fault and error was reached |
 
@@ -15,6 +16,7 @@ pub mod calls;
 pub mod counts;
 pub mod history;
 pub mod ledger;
+pub mod points;
 pub mod situations;
 pub mod trace;
 pub mod watching;

@@ -26,6 +26,7 @@ impl World {
                     if let FileWork::Install { amendment: Some(_), .. } = &work {
                         self.counts.note(counts::AMENDED);
                     }
+                    self.notice_file_work(place.member, &work);
                     self.process(place).keeping.work(work);
                     self.run_disk(place.member)?;
                 }

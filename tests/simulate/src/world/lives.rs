@@ -34,10 +34,13 @@ impl World {
         if let Some(after) = state.again.pop() {
             state.disk.crash_at(state.disk.operations() + after, how);
         }
+        self.lay_strike(member);
+        let state = &mut self.members[member];
         let found = run(keeping::open(&state.disk, state.id, executors, seed, |group| host(group, executors)));
         let crashed = state.disk.has_crashed();
         state.disk.restart();
         state.disk.hold(true);
+        self.notice_start_operations(member);
         self.trace.note(self.now, "start", &[member as u64, executors.into(), u64::from(crashed)], || {
             format!("member {member} with {executors} executors: {:?}", found.as_ref().map(Vec::len).err())
         });
@@ -72,6 +75,7 @@ impl World {
         let executors = process.executors();
         let life = state.life;
         state.state = State::Up(process);
+        self.lay_strike(member);
         self.counts.note("member started");
         for executor in 0..executors {
             let place = Place { member, life, executor };

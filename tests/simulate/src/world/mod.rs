@@ -15,6 +15,7 @@
 //! | `watching` | watch streams |
 //! | `ambush` | faults that wait for their moment |
 //! | `detour` | another order of what comes next, for the systematic mode |
+//! | `interruption` | one operation of a disk that does not come to its end |
 //! | `strikes`, `ruin` | faults, and their ends |
 //! | `situations` | whether the run came into what the traces are about |
 //! | `settling` | the faults stop: everybody comes back, and all is compared |
@@ -23,6 +24,7 @@ pub mod ambush;
 mod asking;
 pub mod detour;
 mod effects;
+pub mod interruption;
 mod lives;
 pub mod network;
 pub mod queue;
@@ -51,6 +53,7 @@ use campanile_core::executor::effect::Ticket;
 use campanile_storage::disk::simulated::{SimulatedDisk, data_directory};
 use campanile_storage::ids::MemberId;
 use detour::{Detour, Step};
+use interruption::Interruption;
 use network::Network;
 use queue::{Happening, Queue};
 use situations::Situations;
@@ -93,6 +96,7 @@ pub struct World {
     pub happened: u64,
     pub marks: Vec<(Step, u64)>,
     pub detour: Option<Detour>,
+    pub interruption: Option<Interruption>,
     /// Whether the faults have stopped.
     is_calm: bool,
     // What is written down.
@@ -159,6 +163,7 @@ impl World {
             happened: 0,
             marks: Vec::new(),
             detour: None,
+            interruption: None,
             is_calm: false,
             calls: Calls::default(),
             watches: Vec::new(),

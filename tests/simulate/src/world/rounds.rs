@@ -148,6 +148,7 @@ impl World {
         let (life, slow) = (state.life, state.slow_disk);
         let Some(process) = state.process_mut() else { return Ok(()) };
         let arrivals = process.keeping.run();
+        self.notice_operations(member);
         if self.members[member].disk.has_crashed() {
             self.counts.note("crash within a disk operation");
             self.end(member, Crash::Power);

@@ -1,0 +1,118 @@
+//! The small clusters whose disks are struck, and what they go through: everything that a member's disk is used for.
+//!
+//! Clients ask all the while. The victim starts for the first time, goes on with fewer executors after a clean restart, and
+//! with all of them again after a loss of power. Among three members it sends a checkpoint to one that fell behind, and
+//! is sent one when it has fallen behind itself.
+
+use crate::check::Violation;
+use crate::moment::Moment;
+use crate::plan::fault::{Fault, Planned, Way};
+use crate::plan::{Plan, Shape, Whom};
+use crate::record::Trace;
+use crate::world::World;
+use crate::world::interruption::Strike;
+use campanile_storage::disk::simulated::Crash;
+use std::time::Duration;
+
+const EXECUTORS: u16 = 2;
+/// How long the victim is down between two of its lives.
+const DOWN: Duration = Duration::from_millis(30);
+/// A moment in which nothing is on its way to the disk comes within this.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// A cluster, and which of its members is struck.
+#[derive(Debug)]
+pub struct Cluster {
+    pub name: &'static str,
+    members: usize,
+    shards: u32,
+    victim: usize,
+    /// Who is cut off and falls behind, when, and for how many milliseconds.
+    apart: &'static [(usize, u64, u64)],
+    /// When the victim is restarted, when it loses power, and when the work is over, in milliseconds.
+    restart: u64,
+    power_loss: u64,
+    end: u64,
+}
+
+pub const ALL: &[Cluster] = &[
+    Cluster { name: "1x1", members: 1, shards: 1, victim: 0, apart: &[], restart: 900, power_loss: 1_500, end: 2_000 },
+    Cluster { name: "1x2", members: 1, shards: 2, victim: 0, apart: &[], restart: 900, power_loss: 1_500, end: 2_000 },
+    Cluster {
+        name: "3x2",
+        members: 3,
+        shards: 2,
+        victim: 1,
+        apart: &[(2, 1_200, 500), (1, 2_100, 1_300)],
+        restart: 4_000,
+        power_loss: 4_500,
+        end: 5_000,
+    },
+];
+
+impl Cluster {
+    /// The cluster of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Cluster> {
+        ALL.iter().find(|cluster| cluster.name == name)
+    }
+
+    fn plan(&self, seed: u64) -> Plan {
+        let mut shape = Shape {
+            clients: 3,
+            watchers: 2,
+            keys: 5,
+            safety: Duration::from_millis(self.end),
+            checkpoint_transactions: 25,
+            ..Shape::small(self.members, self.shards, EXECUTORS)
+        };
+        (shape.appetite.leases, shape.appetite.compactions) = (4, 1);
+        (shape.catch_up.group_log_bytes, shape.catch_up.held_log_bytes) = (0, 100_000);
+        shape.catch_up.part_bytes = 1_500;
+        let fault = |&(member, at, lasts): &(usize, u64, u64)| {
+            let lasts = Duration::from_millis(lasts);
+            let fault = Fault::Isolate { whom: Whom::Member(member), way: Way::Both, lasts };
+            Planned { at: milliseconds(at), fault }
+        };
+        let faults = self.apart.iter().map(fault).collect();
+        Plan { seed, shape, faults }
+    }
+
+    /// A cluster that is about to start, and to be struck.
+    #[must_use]
+    pub fn world(&self, seed: u64, strike: Option<Strike>, prints: bool) -> World {
+        let mut world = World::new(self.plan(seed), Trace::new(prints));
+        world.interrupt(self.victim, strike);
+        world
+    }
+
+    /// The work, up to the moment when the faults stop.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub fn work(&self, world: &mut World) -> Result<(), Violation> {
+        world.run_until(milliseconds(self.restart))?;
+        world.plan.shape.executors_min = 1;
+        world.plan.shape.executors_max = 1;
+        self.end_life(world, Crash::Process)?;
+        world.run_until(milliseconds(self.power_loss))?;
+        world.plan.shape.executors_min = EXECUTORS;
+        world.plan.shape.executors_max = EXECUTORS;
+        self.end_life(world, Crash::PowerLosingAll)?;
+        world.run_until(milliseconds(self.end))
+    }
+
+    /// Ends the victim's life while nothing is on its way to the disk, so that no dice decide what is kept.
+    fn end_life(&self, world: &mut World, how: Crash) -> Result<(), Violation> {
+        let until = world.now + IDLE;
+        while world.members[self.victim].disk.held() > 0 && world.now < until {
+            world.run_until(world.now + Duration::from_micros(50))?;
+        }
+        let fault = Fault::Crash { whom: Whom::Member(self.victim), how, down: DOWN, again: Vec::new() };
+        world.inflict(&fault).map(drop)
+    }
+}
+
+fn milliseconds(milliseconds: u64) -> Moment {
+    Moment(0) + Duration::from_millis(milliseconds)
+}
