@@ -3,7 +3,8 @@
 use campanile_planted::Mistake;
 use campanile_simulate::campaign::operations::cluster::{self, Cluster};
 use campanile_simulate::campaign::operations::{self, Case, Effort, Undisturbed};
-use campanile_simulate::campaign::{self, Outcome, Seeds, minimise, play, steps};
+use campanile_simulate::campaign::steps::{self, Tried};
+use campanile_simulate::campaign::{self, Outcome, Seeds, minimise, play};
 use campanile_simulate::hunt::{self, Found};
 use campanile_simulate::plan::Plan;
 use campanile_simulate::world::detour::Step;
@@ -160,16 +161,17 @@ const CAMPAIGN_SEEDS_MIN: u64 = 1_000;
 
 /// Tries every way at every step.
 fn vary(seed: u64, steps: usize) -> ExitCode {
-    let mut violations = 0;
+    let mut is_good = true;
     for step in Step::ALL {
         let tried = steps::vary(seed, step, steps);
-        println!("{step:?}: {} runs, {} violations", tried.runs, tried.violations.len());
-        for (_, detour, outcome) in tried.violations.iter().take(3) {
+        let Tried { runs, ended, ref violations } = tried;
+        println!("{step:?}: {runs} runs, it came to its end in {ended}, {} violations", violations.len());
+        for (_, detour, outcome) in violations.iter().take(3) {
             println!("  {detour:?}: {}", outcome.violation.as_ref().map_or_else(String::new, ToString::to_string));
         }
-        violations += tried.violations.len();
+        is_good &= tried.is_good();
     }
-    ExitCode::from(u8::from(violations > 0))
+    ExitCode::from(u8::from(!is_good))
 }
 
 /// Strikes at every operation.

@@ -12,6 +12,7 @@ fn every_order_at_a_step_keeps_the_promises() {
                 let tried = steps::vary(1, step, 1);
                 assert!(tried.runs > 20, "{step:?}: {} runs", tried.runs);
                 assert!(tried.violations.is_empty(), "{step:?}: {:?}", tried.violations.first());
+                assert!(tried.ended * 2 > tried.runs, "{step:?} came to its end in {} of {}", tried.ended, tried.runs);
             });
         }
     });

@@ -5,6 +5,8 @@
 use super::World;
 use crate::check::Violation;
 use crate::moment::Moment;
+use campanile_core::control::record::Record;
+use campanile_core::executor::effect::Event;
 use campanile_core::executor::message::Message;
 use campanile_storage::disk::simulated::Crash;
 use std::time::Duration;
@@ -55,6 +57,29 @@ impl Step {
             _ => None,
         }
     }
+
+    /// The kind of steps that has come to its end with a message between executors: the changes of a transaction over
+    /// several shards are written, a revoke is in force.
+    fn ended_by(message: &Message) -> Option<Step> {
+        match message {
+            Message::Write { head, .. } if head.groups > 1 => Some(Step::Transaction),
+            Message::Adopt { records, .. } => {
+                let revokes = records.iter().any(|record| matches!(record, Record::Revoke { .. }));
+                revokes.then_some(Step::Revoke)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same with what a member reports.
+    fn ended_with(event: &Event) -> Option<Step> {
+        match event {
+            Event::Opened { .. } => Some(Step::Opening),
+            Event::Checkpoint { .. } => Some(Step::Checkpoint),
+            Event::Installed { .. } => Some(Step::Installation),
+            _ => None,
+        }
+    }
 }
 
 /// Another way from one happening on.
@@ -76,6 +101,12 @@ impl World {
         {
             self.marks.push((step, self.happened));
         }
+        self.ends.extend(Step::ended_by(message).map(|step| (step, self.happened)));
+    }
+
+    /// A member reports something.
+    pub(super) fn mark_end(&mut self, event: &Event) {
+        self.ends.extend(Step::ended_with(event).map(|step| (step, self.happened)));
     }
 
     /// Goes the other way, if its turn has come.

@@ -212,3 +212,4 @@ impl World {
         });
     }
 }
+        self.mark_end(event);

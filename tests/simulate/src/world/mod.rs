@@ -99,6 +99,8 @@ pub struct World {
     pub interruption: Option<Interruption>,
     /// Whether the faults have stopped.
     is_calm: bool,
+    /// The same for what came to its end.
+    pub ends: Vec<(Step, u64)>,
     // What is written down.
     pub calls: Calls,
     pub watches: Vec<Watched>,
@@ -168,6 +170,7 @@ impl World {
             calls: Calls::default(),
             watches: Vec::new(),
             ledger: Ledger::default(),
+            ends: Vec::new(),
             durability: Durability::default(),
             shown: Shown::new(shape.members),
             clocks: Clocks { fastest_ppm, jumps: Vec::new() },
