@@ -58,6 +58,7 @@ pub fn check(history: &History, calls: &[Call], clocks: &Clocks) -> Result<(), V
     for (revision, step) in history.steps() {
         check_attached(history, revision, step)?;
     }
+    check_taken_off(history)?;
     check_end(history)?;
     calls.iter().try_for_each(|call| check_refusal(lease_of(call), history, call, calls))
 }
@@ -132,6 +133,42 @@ fn check_attached(history: &History, revision: Revision, step: &Step) -> Result<
         promise!(DEAD, !dead, "revision {revision} attaches {key:?} to lease {lease}, which is dead: {end:?}");
     }
     Ok(())
+}
+
+/// Every key that a lease had when it died was taken off it: with the revision that ended it, or before the record was
+/// written that says that it had none.
+fn check_taken_off(history: &History) -> Result<(), Violation> {
+    let mut on_leases: BTreeMap<&[u8], (Revision, LeaseId)> = BTreeMap::new();
+    for (revision, step) in history.steps() {
+        for change in &step.changes {
+            let (key, lease) = match change {
+                Change::Put { key, lease, .. } => (key, *lease),
+                Change::Delete { key, .. } => (key, LeaseId::NONE),
+            };
+            let before = match lease {
+                LeaseId::NONE => on_leases.remove(&key[..]),
+                lease => on_leases.insert(key, (revision, lease)),
+            };
+            if let Some((attached, lease)) = before {
+                let end = end_of(history, lease, attached);
+                let in_time = match end {
+                    Some((_, LeaseRecord::Revoked { revision: Some(at) })) => revision <= at,
+                    Some((written_at, _)) => step.written_at <= written_at,
+                    None => true,
+                };
+                promise!(DEAD, in_time, "{key:?} is on lease {lease} from {attached} to {revision}; {end:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How the life of a lease ended, to which this revision attaches a key, and when that was written.
+fn end_of(history: &History, lease: LeaseId, attached: Revision) -> Option<(Moment, LeaseRecord)> {
+    let control_index = history.step(attached)?.control_index;
+    let records = history.leases.get(&lease)?.iter();
+    let mut later = records.skip_while(|(index, ..)| *index <= control_index);
+    later.find(|(_, _, record)| matches!(record, LeaseRecord::Revoked { .. })).map(|&(_, at, record)| (at, record))
 }
 
 /// In the end no key is on a lease that is gone.

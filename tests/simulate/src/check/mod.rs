@@ -6,6 +6,7 @@
 //! | [`record::ledger`](crate::record::ledger) | members agree on what is committed | running |
 //! | [`record::history`](crate::record::history) | revisions are dense, whole and decided once; an epoch opens once | end |
 //! | `durability` | nothing leaves before what it attests is durable; nothing durable is lost | running |
+//! | `epochs` | an epoch is never used twice | running |
 //! | `shown` | nothing is shown before it is final; the visible revision never goes back | running |
 //! | `memory` | memory is bounded | running |
 //! | `answers` | answers are linearizable, and no acknowledged write is lost | end |
@@ -20,6 +21,7 @@
 pub mod answers;
 pub mod device;
 pub mod durability;
+pub mod epochs;
 pub mod hashes;
 pub mod leases;
 pub mod memory;

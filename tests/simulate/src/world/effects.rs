@@ -50,7 +50,7 @@ impl World {
                     self.run_disk(place.member)?;
                 }
                 Effect::BeginAnew => self.begin_anew(place.member),
-                Effect::Tell { to, message } => self.tell(place, to, message),
+                Effect::Tell { to, message } => self.tell(place, to, message)?,
                 Effect::Send { to, message } => self.send(place, to, &message)?,
                 Effect::Respond { ticket, result } => self.respond(place, ticket, result)?,
                 Effect::Relay { ticket, to } => self.relay(place, ticket, to),
@@ -96,8 +96,9 @@ impl World {
         self.run_disk(place.member)
     }
 
-    fn tell(&mut self, place: Place, to: u16, message: Message) {
+    fn tell(&mut self, place: Place, to: u16, message: Message) -> Result<(), Violation> {
         self.notice_message(place, &message);
+        self.notice_attempt(place, &message)?;
         self.mark(&message);
         let delay = self.dice.time(self.plan.shape.round.clone());
         let arrival = self.now + delay;
@@ -105,11 +106,30 @@ impl World {
         let arrival = lane.push(message, arrival);
         let to = Place { executor: to, ..place };
         self.queue.push(arrival, Happening::Lane { to, from: place.executor });
+        Ok(())
+    }
+
+    /// The beginning and the end of an attempt at a reign are told to all executors.
+    fn notice_attempt(&mut self, place: Place, message: &Message) -> Result<(), Violation> {
+        let member = place.member;
+        match message {
+            Message::AskEnds { asker, epoch } if *asker == self.members[member].id => {
+                self.epochs.begin(member, place.life, *epoch)
+            }
+            Message::Cease { .. } => {
+                self.epochs.end(member);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn send(&mut self, place: Place, to: MemberId, message: &PeerMessage) -> Result<(), Violation> {
         if let PeerMessage::Raft { group, message, .. } = message {
             self.durability.send(place.member, *group, message)?;
+        }
+        if let PeerMessage::AskEnds { epoch } = message {
+            self.epochs.begin(place.member, place.life, *epoch)?;
         }
         let mut bytes = Vec::new();
         if message.encode(&mut bytes) {

@@ -37,6 +37,7 @@ mod watching;
 
 use crate::check::Violation;
 use crate::check::durability::Durability;
+use crate::check::epochs::Epochs;
 use crate::check::leases::Clocks;
 use crate::check::shown::Shown;
 use crate::client::Client;
@@ -108,6 +109,7 @@ pub struct World {
     durability: Durability,
     shown: Shown,
     clocks: Clocks,
+    epochs: Epochs,
     situations: Situations,
     pub trace: Trace,
     pub counts: Counts,
@@ -175,6 +177,7 @@ impl World {
             shown: Shown::new(shape.members),
             clocks: Clocks { fastest_ppm, jumps: Vec::new() },
             situations: Situations::default(),
+            epochs: Epochs::default(),
             trace,
             counts: Counts::default(),
             faults_struck: 0,
