@@ -2,8 +2,10 @@
 //! until one breaks a promise.
 
 use campanile_planted::{Mistake, plant};
-use campanile_simulate_planted::campaign::{Outcome, play, play_world};
+use campanile_simulate_planted::campaign::{Outcome, play_world};
 use campanile_simulate_planted::plan::{Plan, scenarios};
+use campanile_simulate_planted::record::Trace;
+use campanile_simulate_planted::world::World;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -28,7 +30,9 @@ impl fmt::Display for Run {
 }
 
 impl Run {
-    fn read(text: &str) -> Option<Run> {
+    /// From the way in which it is told: 17, or trace-9/3.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Run> {
         let Some((name, seed)) = text.split_once('/') else {
             return Some(Run { scenario: None, seed: text.parse().ok()? });
         };
@@ -36,14 +40,23 @@ impl Run {
         Some(Run { scenario: Some(scenario), seed: seed.parse().ok()? })
     }
 
+    fn world(self) -> World {
+        match self.scenario {
+            Some(place) => scenarios::ALL[place].1().world(self.seed),
+            None => World::new(Plan::of(self.seed), Trace::default()),
+        }
+    }
+
     fn play(self, mistake: Option<Mistake>) -> Outcome {
-        plant(mistake);
-        let outcome = match self.scenario {
-            Some(place) => play_world(&mut scenarios::ALL[place].1().world(self.seed)),
-            None => play(Plan::of(self.seed), false),
-        };
-        plant(None);
-        outcome
+        play_planted(self.world(), mistake)
+    }
+
+    /// Plays it with every event printed.
+    #[must_use]
+    pub fn replay(self, mistake: Option<Mistake>) -> Outcome {
+        let mut world = self.world();
+        world.trace = Trace::new(true);
+        play_planted(world, mistake)
     }
 
     /// What the run breaks with the mistake.
@@ -58,6 +71,13 @@ impl Run {
     fn finds(self, mistake: Mistake) -> Option<Found> {
         self.breaks(mistake).filter(|_| self.play(None).violation.is_none())
     }
+}
+
+fn play_planted(mut world: World, mistake: Option<Mistake>) -> Outcome {
+    plant(mistake);
+    let outcome = play_world(&mut world);
+    plant(None);
+    outcome
 }
 
 /// What found a mistake.
@@ -77,10 +97,10 @@ pub fn known_run(mistake: Mistake) -> Option<Run> {
     fields.filter(|(name, _)| *name == mistake.to_string()).find_map(|(_, run)| Run::read(run.trim()))
 }
 
-/// Plays the known run, and then seeds and scenarios in turn, those of the mistake's trace first, until one finds it or the
+/// Plays the known run, unless it is to be found anew, and then seeds and scenarios in turn, those of the mistake's trace first, until one finds it or the
 /// time is over.
 #[must_use]
-pub fn hunt(mistake: Mistake, patience: Duration) -> Option<Found> {
+pub fn hunt(mistake: Mistake, patience: Duration, anew: bool) -> Option<Found> {
     let began = Instant::now();
     let name = match mistake.trace() {
         number if number.starts_with(|first: char| first.is_ascii_digit()) => format!("trace-{number}"),
@@ -96,6 +116,6 @@ pub fn hunt(mistake: Mistake, patience: Duration) -> Option<Found> {
         let scenarios = own.iter().copied().chain([any]).map(|place| Run { scenario: Some(place), seed });
         std::iter::once(Run { scenario: None, seed }).chain(scenarios).collect::<Vec<_>>()
     });
-    let known = known_run(mistake).into_iter();
+    let known = known_run(mistake).filter(|_| !anew).into_iter();
     known.chain(runs).take_while(|_| began.elapsed() < patience).find_map(|run| run.finds(mistake))
 }

@@ -5,7 +5,7 @@ use campanile_simulate::campaign::operations::cluster::{self, Cluster};
 use campanile_simulate::campaign::operations::{self, Case, Effort, Undisturbed};
 use campanile_simulate::campaign::steps::{self, Tried};
 use campanile_simulate::campaign::{self, Outcome, Seeds, minimise, play};
-use campanile_simulate::hunt::{self, Found};
+use campanile_simulate::hunt::{self, Found, Run};
 use campanile_simulate::plan::Plan;
 use campanile_simulate::world::detour::Step;
 use campanile_simulate::world::interruption::{How, Strike};
@@ -41,6 +41,13 @@ enum Command {
         /// Only these faults of its list, by number; all if nothing is said.
         #[arg(long, value_delimiter = ',')]
         faults: Option<Vec<usize>>,
+    },
+    /// Runs a seed, or a scenario with a seed (trace-9/3), perhaps with a mistake, and prints everything that happens.
+    Scenario {
+        run: String,
+        /// The mistake that is planted.
+        #[arg(long)]
+        mistake: Option<String>,
     },
     /// Varies the order of what happens at each step of an opening, a transaction, a revoke, a checkpoint and its
     /// installation, with a crash anywhere among it. Ends with 1 if a promise is broken.
@@ -89,6 +96,9 @@ enum Command {
         /// What each may take.
         #[arg(long, default_value_t = 600)]
         seconds: u64,
+        /// Without the runs that found each before.
+        #[arg(long)]
+        anew: bool,
     },
 }
 
@@ -116,7 +126,8 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { seeds, threads, counts } => run(&Seeds { range: seeds, threads }, counts),
         Command::Steps { seed, steps } => vary(seed, steps),
-        Command::Planted { name, seconds } => planted(name.as_deref(), Duration::from_secs(seconds)),
+        Command::Planted { name, seconds, anew } => planted(name.as_deref(), Duration::from_secs(seconds), anew),
+        Command::Scenario { run, mistake } => scenario(&run, mistake.as_deref()),
         Command::Operations { seed, cluster: Some(cluster), at: Some(at), how, again, .. } => {
             replay_case(&Case { cluster, seed, strike: Strike { at, how, again } })
         }
@@ -239,8 +250,22 @@ fn replay(seed: u64, faults: Option<&[usize]>) -> ExitCode {
     told(play(plan, true))
 }
 
+fn scenario(run: &str, mistake: Option<&str>) -> ExitCode {
+    let (Some(run), mistake) = (Run::read(run), mistake.map(Mistake::named)) else {
+        eprintln!("there is no such run: write a seed, or a scenario and a seed: trace-9/3");
+        return ExitCode::from(2);
+    };
+    if mistake == Some(None) {
+        eprintln!("there is no such mistake");
+        return ExitCode::from(2);
+    }
+    let outcome = run.replay(mistake.flatten());
+    print!("{}", outcome.counts);
+    told(outcome)
+}
+
 /// Looks for mistakes, and prints what found each.
-fn planted(name: Option<&str>, patience: Duration) -> ExitCode {
+fn planted(name: Option<&str>, patience: Duration, anew: bool) -> ExitCode {
     let mistakes: Vec<Mistake> = match name.map(Mistake::named) {
         None => Mistake::ALL.to_vec(),
         Some(Some(mistake)) => vec![mistake],
@@ -253,7 +278,7 @@ fn planted(name: Option<&str>, patience: Duration) -> ExitCode {
     println!("{:24} {:>5} {:>16} {:>9} {:>7}  broken promise", "mistake", "trace", "seed", "events", "seconds");
     for mistake in mistakes {
         let began = Instant::now();
-        let found = hunt::hunt(mistake, patience);
+        let found = hunt::hunt(mistake, patience, anew);
         let seconds = began.elapsed().as_secs_f64();
         match found {
             Some(Found { run, events, promise, what }) => {

@@ -28,6 +28,11 @@ fn trace_1_what_a_deposed_primary_writes_behind_a_fence_is_void() {
 }
 
 #[test]
+fn trace_1_what_was_evaluated_before_the_end_is_not_sent_on() {
+    meet("trace-1-again");
+}
+
+#[test]
 fn trace_2_a_base_is_computed_when_the_control_log_is_settled() {
     meet("trace-2");
 }
@@ -58,6 +63,11 @@ fn trace_7_a_start_behind_a_cut_is_like_one_from_the_beginning() {
 }
 
 #[test]
+fn trace_7_a_checkpoint_below_a_base_keeps_the_opens_that_it_needs() {
+    meet("trace-7-below");
+}
+
+#[test]
 fn trace_8_what_is_committed_outlives_the_end_of_a_reign() {
     meet("trace-8");
 }
@@ -65,6 +75,11 @@ fn trace_8_what_is_committed_outlives_the_end_of_a_reign() {
 #[test]
 fn trace_9_a_lease_dies_with_its_keys_or_not_at_all() {
     meet("trace-9");
+}
+
+#[test]
+fn trace_9_a_revoke_without_keys_waits_for_what_took_them_off() {
+    meet("trace-9-keyless");
 }
 
 #[test]
@@ -88,6 +103,11 @@ fn trace_14_a_commit_counts_before_its_own_disk_has_it() {
 }
 
 #[test]
+fn trace_14_nobody_wins_a_group_of_a_reign_that_is_open() {
+    meet("trace-14-late");
+}
+
+#[test]
 fn trace_15_a_reign_ends_while_a_transaction_over_shards_is_written() {
     meet("trace-15");
 }
@@ -100,6 +120,11 @@ fn trace_16_a_transaction_without_effect_is_confirmed() {
 #[test]
 fn trace_19_a_member_that_cannot_win_every_group_gives_up() {
     meet("trace-19");
+}
+
+#[test]
+fn trace_19_others_are_served_without_a_member_that_is_lame() {
+    meet("trace-19-lame");
 }
 
 #[test]
@@ -121,4 +146,15 @@ fn trace_22_a_compaction_waits_until_its_revision_is_visible() {
 #[test]
 fn a_term_that_is_won_twice_has_no_epoch_twice() {
     meet("single-voter");
+}
+
+/// A bug that the simulator had found (seed 196): what a primary that was paused wrote down of the next one was told twice.
+#[test]
+fn a_primary_that_hears_nothing_of_its_end_shows_nothing_of_it() {
+    meet("blind");
+}
+
+#[test]
+fn a_checkpoint_has_what_a_compaction_removes_meanwhile() {
+    meet("checkpoint");
 }

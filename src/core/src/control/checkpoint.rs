@@ -131,7 +131,7 @@ impl Control {
         let visible = self.visible();
         self.compactions.settle(visible);
         let mut opens = self.counter.opens().clone();
-        opens.forget_below(visible);
+        opens.forget_below(if planted!(NewestOpenAlone) { Revision::NEWEST } else { visible });
         Meta {
             compacted: self.compactions.settled(),
             compactions: self.compactions.ahead(),

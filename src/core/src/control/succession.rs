@@ -201,11 +201,12 @@ impl Succession {
     fn again(&mut self) -> Vec<Action> {
         let mut actions = vec![Action::Cease(self.epoch)];
         self.attempts += 1;
-        if self.attempts >= ATTEMPTS_MAX && self.voters > 1 {
+        if self.attempts >= ATTEMPTS_MAX && self.voters > 1 && !planted!(NeverGivesUp) {
             self.enter(Stage::Follower);
             actions.push(Action::Resign);
         } else {
-            actions.extend(self.begin(self.epoch.again()));
+            let next = if planted!(EpochAgain) { self.epoch } else { self.epoch.again() };
+            actions.extend(self.begin(next));
         }
         actions
     }

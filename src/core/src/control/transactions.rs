@@ -190,6 +190,9 @@ impl Control {
         let reign = self.reign.clone().expect("a dead reign evaluates nothing");
         let work = Work::Revoke { origin, lease };
         let Some(dealt) = dealt else {
+            if planted!(KeylessRevokeAtOnce) {
+                return self.revoke_without_keys(work, out);
+            }
             // Proposed only when all it saw is visible: what detached the keys may still be void.
             return self.coordinator.hold(work, Stage::AwaitingVisible(reign.newest()));
         };

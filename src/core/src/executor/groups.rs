@@ -7,6 +7,7 @@ use super::message::Message;
 use crate::codec::Malformed;
 use crate::group::Collected;
 use crate::peer::PeerMessage;
+use crate::planted::planted;
 use crate::shard::Shard;
 use crate::time::Instant;
 use campanile_storage::ids::{GroupId, MemberId};
@@ -83,7 +84,8 @@ impl Executor {
                 }
                 let kind = message.get_msg_type();
                 let asks_vote = matches!(kind, MessageType::MsgRequestVote | MessageType::MsgRequestPreVote);
-                if asks_vote && (epoch < self.epoch || epoch <= self.opens.newest_epoch()) {
+                let is_old = epoch < self.epoch || epoch <= self.opens.newest_epoch();
+                if asks_vote && is_old && !planted!(LaterLeaderCounts) {
                     return;
                 }
                 if let Some(shard) = self.shards.get_mut(&shard) {

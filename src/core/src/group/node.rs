@@ -178,7 +178,7 @@ impl Group {
     /// after a loss of power it may win the same term once more.
     #[must_use]
     pub fn leads_for_good(&self) -> bool {
-        self.role() == Role::Leader && self.durable_term == self.term()
+        self.role() == Role::Leader && (self.durable_term == self.term() || planted!(EpochBeforeTerm))
     }
 
     /// Who votes in the group now.
@@ -249,7 +249,9 @@ impl Group {
 
     /// A message of another member. Proposals of others are dropped: a group is only ever proposed to by its leader.
     pub fn step(&mut self, message: Message) {
-        if matches!(message.get_msg_type(), MessageType::MsgPropose | MessageType::MsgSnapshot)
+        let kind = message.get_msg_type();
+        if kind == MessageType::MsgSnapshot
+            || kind == MessageType::MsgPropose && !planted!(ForwardedCounts)
             || message.to != self.raw.raft.id
             || self.claims_unknown_commit(&message)
         {
@@ -310,7 +312,7 @@ impl Group {
     /// # Errors
     /// If the group refuses although [`Group::can_propose`] said yes in the same poll; the reign must end.
     pub fn propose(&mut self, payload: Vec<u8>) -> Result<Index, raft::Error> {
-        if self.raw.raft.state != StateRole::Leader {
+        if self.raw.raft.state != StateRole::Leader && !planted!(ForwardedCounts) {
             return Err(raft::Error::ProposalDropped);
         }
         let bytes = payload.len();

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::codec::{Malformed, Reader, Write};
+use crate::planted::planted;
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 
 const ENTRY_BYTES_MIN: usize = 8 + 8 + 1 + 4;
@@ -28,10 +29,15 @@ const TYPES: [(u8, MessageType); 11] = [
     (11, MessageType::MsgReadIndexResp),
 ];
 
+fn types() -> impl Iterator<Item = (u8, MessageType)> {
+    let proposals = planted!(ForwardedCounts).then_some((12, MessageType::MsgPropose));
+    TYPES.into_iter().chain(proposals)
+}
+
 /// Encodes a message; false if its type does not travel (the buffer is unchanged then).
 #[must_use]
 pub fn encode(message: &Message, buffer: &mut Vec<u8>) -> bool {
-    let Some(&(kind, _)) = TYPES.iter().find(|(_, kind)| *kind == message.get_msg_type()) else {
+    let Some((kind, _)) = types().find(|(_, kind)| *kind == message.get_msg_type()) else {
         return false;
     };
     buffer.put_u8(kind);
@@ -63,7 +69,7 @@ pub fn encode(message: &Message, buffer: &mut Vec<u8>) -> bool {
 /// Decodes a message; payloads share its bytes.
 pub fn decode(reader: &mut Reader) -> Result<Message, Malformed> {
     let number = reader.u8("message type")?;
-    let kind = TYPES.iter().find(|(known, _)| *known == number).ok_or(Malformed("message type"))?.1;
+    let kind = types().find(|(known, _)| *known == number).ok_or(Malformed("message type"))?.1;
     let mut message = Message::default();
     message.set_msg_type(kind);
     message.to = reader.u64("to")?;

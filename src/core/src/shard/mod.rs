@@ -15,7 +15,7 @@ use crate::codec::Malformed;
 use crate::group::{CommittedEntry, Group, Place, Role};
 use crate::planted::planted;
 use crate::watch::ShardWatches;
-use campanile_storage::ids::{MemberId, Position, Revision, ShardId, Term};
+use campanile_storage::ids::{Index, MemberId, Position, Revision, ShardId, Term};
 use campanile_storage::log::Cut;
 use campanile_storage::store::Store;
 pub use in_flight::InFlight;
@@ -222,7 +222,11 @@ impl Shard {
     pub fn flush(&mut self) -> bool {
         let Some(batch) = self.batch.take() else { return true };
         for entry in batch.finish() {
-            let Ok(index) = self.group.propose(entry.payload) else { return false };
+            let index = match self.group.propose(entry.payload) {
+                Ok(index) => index,
+                Err(_) if planted!(HoleFilled) => Index(0),
+                Err(_) => return false,
+            };
             self.in_flight.proposed_at(index, entry.completes);
         }
         assert!(self.in_flight.is_proposed(), "a batch holds everything that was evaluated");
@@ -235,11 +239,14 @@ impl Shard {
     pub fn fill(&mut self, reign: &dyn Reign) -> bool {
         let Some((_, term)) = self.serving else { return false };
         let leads = self.group.role() == Role::Leader && self.group.term() == term;
-        if !leads && !planted!(FillAsFollower) {
-            return false;
-        }
+        let commit = match leads {
+            true if planted!(CountByApplied) => self.group.place.cut.index,
+            true => self.group.commit(),
+            false if planted!(FillAsFollower) => self.group.commit(),
+            false if planted!(HoleFilled) => Index(0),
+            false => return false,
+        };
         let mut moved = false;
-        let commit = if planted!(CountByApplied) { self.group.place.cut.index } else { self.group.commit() };
         while let Some(revision) = self.in_flight.pop_committed(commit) {
             moved |= reign.fill(revision);
         }
@@ -362,7 +369,6 @@ mod tests {
     use super::*;
     use crate::clock::batch::ENTRY_BYTES_MAX;
     use crate::group::{Collected, GroupConfig, GroupStart};
-    use campanile_storage::ids::Index;
 
     const EPOCH: Epoch = Epoch { term: Term(1), attempt: 0 };
 

@@ -77,6 +77,12 @@ pub enum Fault {
         per_mille: u64,
         lasts: Duration,
     },
+    /// Messages that were delivered come again, up to so much later.
+    Echoing {
+        per_mille: u64,
+        later: Duration,
+        lasts: Duration,
+    },
     /// Messages take up to so many times as long, and overtake each other.
     Slow {
         factor: u32,
@@ -86,6 +92,12 @@ pub enum Fault {
         whom: Whom,
         executor: u16,
         lasts: Duration,
+    },
+    /// An executor stands still to the end of the run, when the other faults are over too: the others must do without the
+    /// member.
+    StopExecutor {
+        whom: Whom,
+        executor: u16,
     },
     PauseMember {
         whom: Whom,
@@ -134,8 +146,10 @@ impl Fault {
             Fault::CutLink { .. } => "link cut one way",
             Fault::Lossy { .. } => "messages lost",
             Fault::Repeating { .. } => "messages repeated",
+            Fault::Echoing { .. } => "messages come again",
             Fault::Slow { .. } => "messages slow",
             Fault::PauseExecutor { .. } => "executor paused",
+            Fault::StopExecutor { .. } => "executor stopped for good",
             Fault::PauseMember { .. } => "member paused",
             Fault::SlowDisk { .. } => "disk slow",
             Fault::FullDisk { .. } => "disk full",

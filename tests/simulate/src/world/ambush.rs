@@ -17,6 +17,12 @@ pub enum Occasion {
     Condemned,
     /// A member's shards pause for a transaction over several of them.
     Gathered,
+    /// A member's checkpoint is live, and its revision is below the newest base.
+    CheckpointBelowBase,
+    /// A revoke finds no keys on an executor where what took the last one off is not visible yet.
+    Keyless,
+    /// A member is asked for a compaction above what it shows.
+    CompactsAhead,
 }
 
 #[derive(Clone, Copy, Debug)]

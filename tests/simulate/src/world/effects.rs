@@ -216,6 +216,7 @@ impl World {
     fn report(&mut self, place: Place, event: &Event) {
         self.trace.tell(self.now, "report", &(place.member, event));
         self.notice_event(place.member, event);
+        self.mark_end(event);
         self.counts.note(match event {
             Event::Leader { .. } => "leader known",
             Event::Opened { .. } => "reign opened",
@@ -232,4 +233,3 @@ impl World {
         });
     }
 }
-        self.mark_end(event);

@@ -58,7 +58,7 @@ use interruption::Interruption;
 use network::Network;
 use queue::{Happening, Queue};
 use situations::Situations;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use strikes::Relief;
 
@@ -91,25 +91,27 @@ pub struct World {
     streams_drawn: u64,
     reliefs: Vec<Relief>,
     pauses: BTreeMap<(usize, u16), u32>,
+    /// Members of which an executor stands still for good. Nobody waits for them.
+    lame: BTreeSet<usize>,
     pub ambush: Option<Ambush>,
     ambush_rests_until: Moment,
     /// How many happenings there were, and at which of them something stepped on.
     pub happened: u64,
     pub marks: Vec<(Step, u64)>,
+    /// The same for what came to its end.
+    pub ends: Vec<(Step, u64)>,
     pub detour: Option<Detour>,
     pub interruption: Option<Interruption>,
     /// Whether the faults have stopped.
     is_calm: bool,
-    /// The same for what came to its end.
-    pub ends: Vec<(Step, u64)>,
     // What is written down.
     pub calls: Calls,
     pub watches: Vec<Watched>,
     pub ledger: Ledger,
     durability: Durability,
+    epochs: Epochs,
     shown: Shown,
     clocks: Clocks,
-    epochs: Epochs,
     situations: Situations,
     pub trace: Trace,
     pub counts: Counts,
@@ -162,22 +164,23 @@ impl World {
             streams_drawn: 0,
             reliefs: Vec::new(),
             pauses: BTreeMap::new(),
+            lame: BTreeSet::new(),
             ambush: None,
             ambush_rests_until: Moment(0),
             happened: 0,
             marks: Vec::new(),
+            ends: Vec::new(),
             detour: None,
             interruption: None,
             is_calm: false,
             calls: Calls::default(),
             watches: Vec::new(),
             ledger: Ledger::default(),
-            ends: Vec::new(),
             durability: Durability::default(),
+            epochs: Epochs::default(),
             shown: Shown::new(shape.members),
             clocks: Clocks { fastest_ppm, jumps: Vec::new() },
             situations: Situations::default(),
-            epochs: Epochs::default(),
             trace,
             counts: Counts::default(),
             faults_struck: 0,

@@ -44,6 +44,8 @@ pub struct Network {
     newest: BTreeMap<Link, Moment>,
     pub lossy_per_mille: u64,
     pub repeating_per_mille: u64,
+    /// How many messages come again, of a thousand, and how much later at most.
+    pub echoing: (u64, Duration),
     pub slow: u32,
 }
 
@@ -58,6 +60,7 @@ impl Network {
             newest: BTreeMap::new(),
             lossy_per_mille: 0,
             repeating_per_mille: 0,
+            echoing: (0, Duration::ZERO),
             slow: 1,
         }
     }
@@ -76,6 +79,7 @@ impl Network {
     pub fn calm(&mut self) {
         self.cuts.clear();
         (self.lossy_per_mille, self.repeating_per_mille, self.slow) = (0, 0, 1);
+        self.echoing = (0, Duration::ZERO);
     }
 
     #[must_use]
@@ -93,7 +97,13 @@ impl Network {
         let may_repeat = matches!(packet.load, Load::Peer(_));
         let copies = 1 + u64::from(may_repeat && self.dice.per_mille(self.repeating_per_mille));
         counts.add("message repeated", copies - 1);
-        (0..copies).map(|_| self.arrival(link, now, counts)).collect()
+        let mut arrivals: Vec<Moment> = (0..copies).map(|_| self.arrival(link, now, counts)).collect();
+        let (per_mille, later) = self.echoing;
+        if may_repeat && per_mille > 0 && self.dice.per_mille(per_mille) {
+            counts.note("message repeated");
+            arrivals.push(now + self.dice.time(self.latency.end..later));
+        }
+        arrivals
     }
 
     fn arrival(&mut self, link: Link, now: Moment, counts: &mut Counts) -> Moment {

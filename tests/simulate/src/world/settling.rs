@@ -56,7 +56,8 @@ impl World {
     /// Asks every member that will ever serve to write and to read.
     fn ask_everybody(&mut self) -> Result<Vec<(usize, Option<CallId>)>, Violation> {
         let mut asked = Vec::new();
-        for member in (0..self.members.len()).filter(|&member| !self.members[member].is_gone()).collect::<Vec<_>>() {
+        let serves = |&member: &usize| !self.members[member].is_gone() && !self.lame.contains(&member);
+        for member in (0..self.members.len()).filter(serves).collect::<Vec<_>>() {
             let put = Put {
                 key: operations::key(member as u64),
                 value: format!("settled {}", self.calls.list.len()).into(),
@@ -78,7 +79,8 @@ impl World {
             let answer = call.and_then(|call| self.calls.list[call.0].answer.clone()).map(|answer| answer.result);
             format!("member {member} says {answer:?}")
         };
-        let visible = self.members.iter().enumerate().flat_map(|(number, member)| {
+        let members = self.members.iter().enumerate().filter(|(number, _)| !self.lame.contains(number));
+        let visible = members.flat_map(|(number, member)| {
             let seats = member.process().into_iter().flat_map(|process| &process.seats);
             seats.map(move |seat| (number, seat.borrow().core.visible()))
         });

@@ -11,13 +11,15 @@ use crate::record::history::Void;
 use crate::record::situations as trace;
 use campanile_core::clock::Epoch;
 use campanile_core::clock::fragment::DataEntry;
+use campanile_core::control::record::Record;
 use campanile_core::executor::effect::Event;
 use campanile_core::executor::message::Message;
 use campanile_core::group::{Group, GroupStart, Role};
 use campanile_core::peer::PeerMessage;
 use campanile_core::request::{Operation, Request};
-use campanile_storage::ids::{GroupId, Index, Revision, Term};
+use campanile_storage::ids::{GroupId, Index, LeaseId, Revision, Term};
 use campanile_storage::log::Update;
+use campanile_storage::store::End;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What has to be remembered to know a situation.
@@ -35,6 +37,10 @@ pub struct Situations {
     won: BTreeMap<usize, Term>,
     /// Of these, whose attempt at a reign has failed, and who have not begun another.
     ceased: BTreeSet<usize>,
+    /// The base of the newest open.
+    base: Option<Revision>,
+    /// Members that write a checkpoint.
+    checkpointing: BTreeSet<usize>,
 }
 
 impl World {
@@ -44,6 +50,7 @@ impl World {
         self.situations.in_transaction.remove(&member);
         self.situations.leaders.remove(&member);
         self.situations.ceased.remove(&member);
+        self.situations.checkpointing.remove(&member);
     }
 
     /// Whether a member serves a reign that another one has followed already.
@@ -54,7 +61,8 @@ impl World {
 
     pub(super) fn notice_event(&mut self, member: usize, event: &Event) {
         match event {
-            Event::Opened { epoch, .. } => {
+            Event::Opened { epoch, base } => {
+                self.situations.base = Some(*base);
                 self.come_by(member, Occasion::Opened);
                 let before = self.situations.openers.last_key_value().map(|(epoch, opener)| (*epoch, *opener));
                 if epoch.attempt > 0 {
@@ -68,6 +76,10 @@ impl World {
             }
             Event::Ceased { .. } => {
                 self.situations.reigns.remove(&member);
+            }
+            Event::Checkpoint { revision } if self.situations.base.is_some_and(|base| *revision < base) => {
+                self.counts.note(trace::CHECKPOINT_BELOW_A_BASE);
+                self.come_by(member, Occasion::CheckpointBelowBase);
             }
             _ => {}
         }
@@ -111,8 +123,38 @@ impl World {
             {
                 self.counts.note(trace::RECORD_BEFORE_OLDER_WRITES);
             }
+            Message::Gathered { part, .. }
+                if part.found.iter().all(|(_, found)| found.key_values.is_empty())
+                    && part.lease.is_some_and(|lease| self.is_seen_attached(place, lease)) =>
+            {
+                self.counts.note(trace::KEYS_ON_THEIR_WAY);
+                self.come_by(member, Occasion::Keyless);
+            }
+            Message::PrepareCheckpoint { .. } => {
+                self.situations.checkpointing.insert(member);
+            }
+            Message::CutLogs { .. } | Message::CheckpointGivenUp => {
+                self.situations.checkpointing.remove(&member);
+            }
+            Message::Adopt { records, .. }
+                if self.situations.checkpointing.contains(&member)
+                    && records.iter().any(|record| matches!(record, Record::Compact { .. })) =>
+            {
+                self.counts.note(trace::COMPACTED_UNDER_A_CHECKPOINT);
+            }
             _ => {}
         }
+    }
+
+    /// Whether a key of this executor's shards is on the lease, as far as it shows.
+    fn is_seen_attached(&self, place: Place, lease: LeaseId) -> bool {
+        let visible = self.visible(place);
+        let Some(process) = self.members[place.member].process() else { return false };
+        let seat = process.seats[usize::from(place.executor)].borrow();
+        seat.core.shards().any(|shard| {
+            let seen = shard.store.range(b"", End::Unbounded, visible);
+            shard.store.compacted() <= visible && seen.into_iter().any(|key_value| key_value.lease() == lease)
+        })
     }
 
     /// What an executor shows.
@@ -148,6 +190,9 @@ impl World {
             self.counts.note(trace::COMMITTED_WITHOUT_ITS_OWN_DISK);
         }
         if group.id() != GroupId::CONTROL {
+            if !leads && self.situations.reigns.contains_key(&member) {
+                self.counts.note(trace::LED_BY_ANOTHER);
+            }
             return;
         }
         let before = self.situations.leaders.get(&member).copied();
@@ -192,6 +237,7 @@ impl World {
                 if !opens && !stale && *at > self.visible(place) && *at <= self.ledger.newest() =>
             {
                 self.counts.note(trace::COMPACTION_ABOVE_VISIBLE);
+                self.come_by(place.member, Occasion::CompactsAhead);
             }
             _ => {}
         }
@@ -199,6 +245,11 @@ impl World {
 
     /// A member hears from another.
     pub(super) fn notice_peer(&mut self, member: usize, message: &PeerMessage) {
+        if let PeerMessage::WinFor { epoch, .. } = message
+            && self.situations.reigns.values().any(|reign| reign >= epoch)
+        {
+            self.counts.note(trace::ASKED_TO_WIN_TOO_LATE);
+        }
         let PeerMessage::Visible { seen: Some((visible, index)), .. } = message else { return };
         let Some(process) = self.members[member].process() else { return };
         let seat = process.seats[0].borrow();

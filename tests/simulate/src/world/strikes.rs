@@ -15,6 +15,7 @@ pub enum Relief {
     Mend(Vec<Link>),
     Lossless,
     Unrepeated,
+    Unechoed,
     Unhurried,
     Resume { member: usize, executors: Vec<u16> },
     FastDisk(usize),
@@ -104,6 +105,12 @@ impl World {
                 let member = self.whom(whom);
                 (self.pause(member, vec![executor]), lasts)
             }
+            Fault::StopExecutor { whom, executor } => {
+                let member = self.whom(whom);
+                self.pause(member, vec![executor]);
+                self.lame.insert(member);
+                nothing
+            }
             Fault::PauseMember { whom, lasts } => {
                 let (member, all) = (self.whom(whom), (0..self.plan.shape.executors_max).collect());
                 (self.pause(member, all), lasts)
@@ -138,6 +145,10 @@ impl World {
             Fault::Repeating { per_mille, lasts } => {
                 self.network.repeating_per_mille = per_mille;
                 (Relief::Unrepeated, lasts)
+            }
+            Fault::Echoing { per_mille, later, lasts } => {
+                self.network.echoing = (per_mille, later);
+                (Relief::Unechoed, lasts)
             }
             Fault::Slow { factor, lasts } => {
                 self.network.slow = factor;
@@ -180,6 +191,7 @@ impl World {
             Relief::Mend(links) => links.into_iter().for_each(|link| self.network.mend(link)),
             Relief::Lossless => self.network.lossy_per_mille = 0,
             Relief::Unrepeated => self.network.repeating_per_mille = 0,
+            Relief::Unechoed => self.network.echoing = (0, Duration::ZERO),
             Relief::Unhurried => self.network.slow = 1,
             Relief::FastDisk(member) => self.members[member].slow_disk = 1,
             Relief::Room(member) => {

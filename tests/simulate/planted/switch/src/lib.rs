@@ -40,21 +40,29 @@ macro_rules! mistakes {
 }
 
 mistakes! {
+    ForwardedCounts: "1", "what a deposed primary proposes is sent on to who leads now, and counts behind the newer fence";
     BaseBeforeControlFence: "2", "the base is taken before the control group's own fence is in place";
     AnswerBeforeOpen: "3", "a primary that has not opened tells others what they may read";
+    EpochAgain: "4", "a reign that begins again in its term takes the same epoch";
     VoidCounts: "5", "what an open declared void is counted all the same";
     InstallReplacesAll: "6", "an installed checkpoint replaces logs that hold its cut and more";
     CutAtApplied: "7", "a checkpoint cuts a group's log at the last applied entry";
     CutWithoutFence: "7", "a checkpoint forgets the fence before its cuts";
+    NewestOpenAlone: "7", "a checkpoint keeps the newest open alone, though that is above its revision";
     WithdrawCommitted: "8", "the end of a reign drops what is committed and not visible";
     LeaseOutlivesRevoke: "9", "a lease is attached after its last revision was taken";
+    KeylessRevokeAtOnce: "9", "a revoke that found no keys is proposed before what detached them is visible";
     RecordAnsweredAtOnce: "10", "a record is acknowledged before older writes are visible";
     QuorumCheckedInData: "11", "data groups check their quorum, and refuse every vote";
     CountByApplied: "14", "the window is filled by what was handed out, after messages have left";
+    LaterLeaderCounts: "14", "what a later leader of a group commits counts at once, and an old candidate may still become one";
+    HoleFilled: "15", "a revision whose proposal was refused is taken for committed";
     UnwrittenUnconfirmed: "16", "a transaction that wrote nothing is answered without a confirmation";
+    NeverGivesUp: "19", "a member that cannot win every group keeps the control group";
     KeepaliveUnconfirmed: "20", "a keepalive is answered without a confirmation";
     LeasesNotRenewed: "20", "an open leaves leases the time that they had";
     RevisionAlone: "21", "a follower's read waits for the revision and not for the control index";
+    CompactAboveVisible: "22", "a compaction is proposed before its revision is visible";
     RecordsOvertake: "22b", "control records overtake a fragment that is not visible";
     GrantForgotten: "25", "a fragment does not name the grant of its lease";
     ReadBeforeStaged: "28", "a shard answers a read at a revision that it has not moved into the index";
@@ -67,14 +75,16 @@ mistakes! {
     AppendsBatched: "", "raft-rs may put entries into an unsent empty append";
     NobodyPauses: "", "shards go on evaluating in the middle of a transaction over several";
     VersionsStay: "", "the end of a reign leaves its versions in the index";
-    FillAsFollower: "", "the window is filled by a group that this member does not lead any more";
+    ReportedTwice: "blind", "the end of a reign reports what the next one has written, and was reported already";
+    EpochBeforeTerm: "single-voter", "an epoch is named before its term is durable";
+    FillAsFollower: "blind", "the window is filled by a group that this member does not lead any more";
     LeaseEndsEarly: "", "leases run out half a second early";
     ProgressTooEarly: "", "a watch's progress is told before its events";
     WatchBeginsEarly: "", "a watch of what comes brings what was there";
     FilterIgnored: "", "a watch brings what its client filters out";
     PlacesRenumbered: "", "each shard counts the changes of a transaction for itself";
     SlowWatcherForgets: "", "a leg that is given up forgets what waited for the others";
-    CompactUnderCheckpoint: "", "compaction removes versions that a checkpoint is writing";
+    CompactUnderCheckpoint: "checkpoint", "compaction removes versions that a checkpoint is writing";
     ReleaseBeforeManifest: "", "the log is cut before the manifest names the checkpoint";
     WriteErrorIgnored: "", "a write of the log that failed or was short is taken for done";
     CheckpointNotSynced: "", "a checkpoint gets its name before it is durable";
