@@ -59,6 +59,8 @@ pub struct Member {
     pub is_disk_faulty: bool,
     /// Its disk has little room.
     pub is_full: bool,
+    /// It had when what is under way began: that may have failed, and nobody was told yet.
+    pub was_full: bool,
     /// Its disk was ruined: it must find that at its next start.
     pub is_ruined: bool,
     pub slow_disk: u32,

@@ -4,7 +4,7 @@ use super::queue::{Happening, Place};
 use super::{Asked, World};
 use crate::check::Violation;
 use crate::member::keeping::{self, Found};
-use crate::member::{Process, State, host};
+use crate::member::{Member, Process, State, host};
 use crate::plan::shape::TICK;
 use campanile_core::checkpoint::LoadFailure;
 use campanile_storage::disk::simulated::{Crash, run};
@@ -70,7 +70,7 @@ impl World {
         found.iter().flat_map(|found| found.start.groups.values()).for_each(|start| self.notice_start(start));
         let state = &mut self.members[member];
         state.life += 1;
-        state.is_disk_faulty = false;
+        (state.is_disk_faulty, state.was_full) = (false, false);
         let process = Process::begin(&state.disk, id, &self.charter, found, seed, now);
         let executors = process.executors();
         let life = state.life;
@@ -147,7 +147,8 @@ impl World {
 
     /// The disk gave an error for which the member stops. It starts again later.
     pub(super) fn stop(&mut self, member: usize, error: &Error) -> Result<(), Violation> {
-        if !(self.members[member].is_disk_faulty || self.members[member].is_full) {
+        let Member { is_disk_faulty, is_full, was_full, .. } = self.members[member];
+        if !(is_disk_faulty || is_full || was_full) {
             return Err(Violation::new(DISK, format!("member {member} stops: {error}")));
         }
         self.counts.note("member stopped by its disk");

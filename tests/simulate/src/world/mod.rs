@@ -131,6 +131,7 @@ impl World {
             life: 0,
             is_disk_faulty: false,
             is_full: false,
+            was_full: false,
             is_ruined: false,
             slow_disk: 1,
             again: Vec::new(),

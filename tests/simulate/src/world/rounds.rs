@@ -139,7 +139,9 @@ impl World {
             });
             self.members[member].disk.complete(place);
         }
-        self.run_disk(member)
+        self.run_disk(member)?;
+        self.members[member].was_full &= self.members[member].disk.held() > 0;
+        Ok(())
     }
 
     /// Lets what waits for a member's disk go on.

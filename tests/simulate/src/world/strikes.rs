@@ -195,8 +195,9 @@ impl World {
             Relief::Unhurried => self.network.slow = 1,
             Relief::FastDisk(member) => self.members[member].slow_disk = 1,
             Relief::Room(member) => {
-                self.members[member].disk.set_capacity(u64::MAX);
-                self.members[member].is_full = false;
+                let state = &mut self.members[member];
+                state.disk.set_capacity(u64::MAX);
+                (state.is_full, state.was_full) = (false, state.disk.held() > 0);
             }
             Relief::Resume { member, executors } => {
                 for executor in executors {
