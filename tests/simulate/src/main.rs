@@ -250,6 +250,7 @@ fn replay(seed: u64, faults: Option<&[usize]>) -> ExitCode {
     told(play(plan, true))
 }
 
+/// Plays a run of the list of planted mistakes, and prints all of it.
 fn scenario(run: &str, mistake: Option<&str>) -> ExitCode {
     let (Some(run), mistake) = (Run::read(run), mistake.map(Mistake::named)) else {
         eprintln!("there is no such run: write a seed, or a scenario and a seed: trace-9/3");
