@@ -19,6 +19,8 @@ pub enum Occasion {
     Gathered,
     /// A member's checkpoint is live, and its revision is below the newest base.
     CheckpointBelowBase,
+    /// A member's checkpoint is live, and a compaction took effect while it was written.
+    Compacted,
     /// A revoke finds no keys on an executor where what took the last one off is not visible yet.
     Keyless,
     /// A member is asked for a compaction above what it shows.

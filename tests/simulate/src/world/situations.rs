@@ -39,8 +39,8 @@ pub struct Situations {
     ceased: BTreeSet<usize>,
     /// The base of the newest open.
     base: Option<Revision>,
-    /// Members that write a checkpoint.
-    checkpointing: BTreeSet<usize>,
+    /// Members that write a checkpoint, and whether a compaction took effect meanwhile.
+    checkpointing: BTreeMap<usize, bool>,
 }
 
 impl World {
@@ -77,11 +77,20 @@ impl World {
             Event::Ceased { .. } => {
                 self.situations.reigns.remove(&member);
             }
-            Event::Checkpoint { revision } if self.situations.base.is_some_and(|base| *revision < base) => {
-                self.counts.note(trace::CHECKPOINT_BELOW_A_BASE);
-                self.come_by(member, Occasion::CheckpointBelowBase);
-            }
+            Event::Checkpoint { revision } => self.notice_checkpoint(member, *revision),
             _ => {}
+        }
+    }
+
+    /// A member's checkpoint is live.
+    fn notice_checkpoint(&mut self, member: usize, revision: Revision) {
+        if self.situations.checkpointing.remove(&member) == Some(true) {
+            self.counts.note(trace::COMPACTED_UNDER_A_CHECKPOINT);
+            self.come_by(member, Occasion::Compacted);
+        }
+        if self.situations.base.is_some_and(|base| revision < base) {
+            self.counts.note(trace::CHECKPOINT_BELOW_A_BASE);
+            self.come_by(member, Occasion::CheckpointBelowBase);
         }
     }
 
@@ -131,16 +140,10 @@ impl World {
                 self.come_by(member, Occasion::Keyless);
             }
             Message::PrepareCheckpoint { .. } => {
-                self.situations.checkpointing.insert(member);
+                self.situations.checkpointing.insert(member, false);
             }
-            Message::CutLogs { .. } | Message::CheckpointGivenUp => {
-                self.situations.checkpointing.remove(&member);
-            }
-            Message::Adopt { records, .. }
-                if self.situations.checkpointing.contains(&member)
-                    && records.iter().any(|record| matches!(record, Record::Compact { .. })) =>
-            {
-                self.counts.note(trace::COMPACTED_UNDER_A_CHECKPOINT);
+            Message::Adopt { records, .. } if matches!(records[..], [Record::Compact { .. }]) => {
+                self.situations.checkpointing.entry(member).and_modify(|compacted| *compacted = true);
             }
             _ => {}
         }

@@ -4,6 +4,9 @@ use super::{PRIMARY, Scenario, crash, isolate, milliseconds, one_busy_key, shape
 use crate::plan::Shape;
 use crate::plan::fault::{Fault, Way};
 use crate::record::situations as trace;
+use crate::world::ambush::Occasion;
+use campanile_storage::disk::simulated::Crash;
+use std::time::Duration;
 
 /// Power is lost again while the vote of the start before is on its way to the disk.
 pub fn single_voter() -> Scenario {
@@ -19,10 +22,19 @@ pub fn blind() -> Scenario {
     Scenario::strike(trace::LED_BY_ANOTHER, one_busy_key(), &[pause, isolate(Way::Out, 900)])
 }
 
-/// Compactions are carried out while checkpoints are written, and these are started from soon after.
+/// Compactions are carried out while checkpoints are written, and these are started from at once.
 pub fn checkpoint() -> Scenario {
     let mut shape = Shape { checkpoint_transactions: 4, ..shape(1, 4, 3) };
     (shape.appetite.compactions, shape.appetite.puts) = (10, 20);
-    let crashes = (0..6).map(|number| (milliseconds(number * 350), crash(20)));
-    Scenario::in_order(trace::COMPACTED_UNDER_A_CHECKPOINT, shape, crashes.collect())
+    let crash_it = |whom| vec![Fault::Crash { whom, how: Crash::Power, down: milliseconds(20), again: Vec::new() }];
+    let mut scenario = Scenario::lie_in_wait(
+        trace::COMPACTED_UNDER_A_CHECKPOINT,
+        shape,
+        Occasion::Compacted,
+        Duration::ZERO,
+        crash_it,
+    );
+    // Each strike is over at once.
+    scenario.ambush.iter_mut().for_each(|ambush| (ambush.left, ambush.rest) = (20, milliseconds(400)));
+    scenario
 }
