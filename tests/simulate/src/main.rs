@@ -10,6 +10,7 @@ use campanile_simulate::plan::Plan;
 use campanile_simulate::world::detour::Step;
 use campanile_simulate::world::interruption::{How, Strike};
 use clap::{Parser, Subcommand};
+use std::fmt::Display;
 use std::ops::Range;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -219,8 +220,12 @@ fn replay_case(case: &Case) -> ExitCode {
 
 /// Says how a replay ended.
 fn told(outcome: Outcome) -> ExitCode {
-    println!("{} operations, {} faults, trace {:016x}", outcome.operations, outcome.faults, outcome.trace_hash);
-    match outcome.violation {
+    told_of(outcome.operations, outcome.faults, outcome.trace_hash, outcome.violation)
+}
+
+fn told_of(operations: u64, faults: u64, trace_hash: u64, violation: Option<impl Display>) -> ExitCode {
+    println!("{operations} operations, {faults} faults, trace {trace_hash:016x}");
+    match violation {
         Some(violation) => {
             println!("VIOLATION {violation}");
             ExitCode::from(1)
@@ -262,7 +267,7 @@ fn scenario(run: &str, mistake: Option<&str>) -> ExitCode {
     }
     let outcome = run.replay(mistake.flatten());
     print!("{}", outcome.counts);
-    told(outcome)
+    told_of(outcome.operations, outcome.faults, outcome.trace_hash, outcome.violation)
 }
 
 /// Looks for mistakes, and prints what found each.
