@@ -96,7 +96,7 @@ fn decode(number: Number, bytes: &[u8]) -> Result<&[u8], Malformed> {
 mod tests {
     use super::super::{Manifest, create_directory, remove_older, tidy};
     use super::*;
-    use crate::disk::simulated::{SimulatedDisk, data_directory, run};
+    use crate::disk::simulated::{Crash, SimulatedDisk, data_directory, run};
     use crate::ids::Revision;
     use crate::log::Floors;
 
@@ -133,5 +133,35 @@ mod tests {
         run(tidy(&disk, &directory, &second)).expect("nothing fails");
         assert_eq!([1, 2, 3].map(|number| read(Number(number)).is_some()), [false, true, false]);
         assert_eq!(read(Number(2)).as_deref(), Some(&[2][..]));
+    }
+
+    /// Crashes at every operation between the first byte of the amendment and the manifest that names its checkpoint.
+    #[test]
+    fn comes_to_life_with_its_checkpoint_or_not_at_all() {
+        for how in [Crash::Power, Crash::Process] {
+            for operation in 1.. {
+                let (disk, directory) = (SimulatedDisk::new(operation, &data_directory()), data_directory());
+                run(create_directory(&disk, &directory)).expect("nothing fails yet");
+                let old = Manifest::default().advance(Number(1), Revision(5), Floors::new());
+                run(old.write(&disk, &directory)).expect("live");
+                disk.crash_at(disk.operations() + operation, how);
+                let new = old.install(Number(2), Revision(9), Floors::new());
+                let done = run(async {
+                    write_amendment(&disk, &directory, Number(2), b"meta").await?;
+                    new.write(&disk, &directory).await
+                });
+                let crashed = disk.has_crashed();
+                disk.crash(Crash::Power);
+                disk.restart();
+                let found = run(Manifest::read(&disk, &directory)).expect("whole");
+                assert!(found == new || (found == old && done.is_err()), "operation {operation}");
+                run(tidy(&disk, &directory, &found)).expect("tidied");
+                let amendment = run(read_amendment(&disk, &directory, Number(2))).expect("whole, or not there");
+                assert_eq!(amendment.is_some(), found == new, "operation {operation}");
+                if !crashed {
+                    break;
+                }
+            }
+        }
     }
 }
