@@ -1,22 +1,15 @@
 //! A full disk, on a file system of its own: nothing is acknowledged that is not durable, nothing acknowledged is lost.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Duration};
 
 use campanile_api::etcdserverpb::{PutRequest, RangeRequest};
-use campanile_test_support::{Client, Cluster, Seed, environment, metrics, wait};
+use campanile_test_support::{Client, Cluster, Seed, disk::Disk, metrics, wait};
 use rand::RngCore;
-use tempfile::TempDir;
 
 use crate::{member, put};
 
 const SEGMENT_BYTES: u64 = 16 << 20;
 const VALUE_BYTES: usize = 256 << 10;
-const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
 const END_LIMIT: Duration = Duration::from_secs(20);
 const CHECKPOINT_LIMIT: Duration = Duration::from_secs(60);
 /// So much more log makes a checkpoint due.
@@ -25,64 +18,6 @@ const CHECKPOINT_LOG_BYTES: u64 = 2 * SEGMENT_BYTES;
 const VALUES: u64 = 640;
 /// The counter of finished checkpoints.
 const CHECKPOINTS: &str = "etcd_disk_backend_commit_duration_seconds_count";
-
-/// An ext4 file system in a file; it is unmounted when the value goes.
-struct Disk {
-    folder: TempDir,
-}
-
-impl Disk {
-    /// `None` where this user may not mount.
-    fn of(mib: u64) -> Option<Disk> {
-        let folder = tempfile::Builder::new().prefix("campanile-test-").tempdir().expect("a temporary folder");
-        let disk = Disk { folder };
-        fs::create_dir(disk.path()).expect("a mount point");
-        let image = disk.folder.path().join("image");
-        fs::File::create(&image).and_then(|file| file.set_len(mib << 20)).expect("an image");
-        let image = image.to_string_lossy().into_owned();
-        let path = disk.path().to_string_lossy().into_owned();
-        let is_mounted = succeeds("mkfs.ext4", &["-q", "-F", "-m", "0", &image])
-            && succeeds("mount", &["-o", "loop", &image, &path]);
-        if !is_mounted {
-            assert!(!environment::is_ci(), "no file system of its own can be mounted, and CI is set");
-            eprintln!("no file system of its own can be mounted (root?): skipped");
-        }
-        is_mounted.then_some(disk)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("disk")
-    }
-
-    /// Fills what is free, but for so many bytes.
-    fn fill_but(&self, spare_bytes: u64) -> PathBuf {
-        let statistics = rustix::fs::statvfs(self.path()).expect("a mounted disk");
-        let ballast = self.path().join(".ballast");
-        let bytes = (statistics.f_bavail * statistics.f_frsize).saturating_sub(spare_bytes);
-        let length = bytes.to_string();
-        assert!(succeeds("fallocate", &["-l", &length, &ballast.to_string_lossy()]), "the disk can be filled");
-        ballast
-    }
-}
-
-impl Drop for Disk {
-    /// The kernel takes down the rings of a process that has ended in its own time, and their files with them.
-    fn drop(&mut self) {
-        let path = self.path().to_string_lossy().into_owned();
-        let deadline = Instant::now() + UNMOUNT_LIMIT;
-        while !succeeds("umount", &[&path]) {
-            if Instant::now() >= deadline {
-                eprintln!("cannot unmount {path}");
-                break;
-            }
-            std::thread::sleep(wait::POLL_INTERVAL);
-        }
-    }
-}
-
-fn succeeds(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
-}
 
 async fn member_on(data: &Path) -> Cluster {
     let flags = [

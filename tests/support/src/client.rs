@@ -31,6 +31,11 @@ impl Client {
         Self { channel: endpoint.connect_lazy() }
     }
 
+    /// For services that a test asks for once.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     pub fn kv(&self) -> KvClient<Channel> {
         KvClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }

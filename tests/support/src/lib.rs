@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod client;
 pub mod cluster;
+pub mod disk;
 pub mod environment;
 pub mod metrics;
 pub mod ports;

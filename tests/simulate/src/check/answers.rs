@@ -114,7 +114,8 @@ fn check_read(call: &Call, reference: &Reference, revision: Revision) -> Result<
 }
 
 /// Whether an answer says that something was put or deleted.
-fn says_written(response: &OperationResponse) -> bool {
+#[must_use]
+pub fn says_written(response: &OperationResponse) -> bool {
     match response {
         OperationResponse::Put(_) => true,
         OperationResponse::DeleteRange(response) => response.deleted > 0,

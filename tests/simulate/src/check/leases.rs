@@ -2,12 +2,15 @@
 //!
 //! Who revoked a lease is told by its requests: one that nobody asked to be revoked ran out. It may do so its time to live
 //! after the last keepalive that was granted, counted by clocks that may be fast, and that may have jumped.
+//!
+//! Where a history was watched and not read from logs, a record's moment is only known to lie between two; each check takes
+//! the one of them that can accuse nobody wrongly.
 
 use super::reference::Reference;
 use super::{Violation, promise};
 use crate::moment::Moment;
 use crate::record::calls::Call;
-use crate::record::history::{History, LeaseRecord, Step};
+use crate::record::history::{History, LeaseRecord, Step, When};
 use campanile_core::clock::Change;
 use campanile_core::error::UserError;
 use campanile_core::request::{Operation, Put, Request};
@@ -44,13 +47,13 @@ impl Clocks {
 pub fn check(history: &History, calls: &[Call], clocks: &Clocks) -> Result<(), Violation> {
     for (&lease, records) in &history.leases {
         for pair in records.windows(2) {
-            let ((_, granted_at, LeaseRecord::Granted { ttl_seconds }), (_, ended_at, LeaseRecord::Revoked { .. })) =
+            let ((_, granted, LeaseRecord::Granted { ttl_seconds }), (_, ended, LeaseRecord::Revoked { .. })) =
                 (pair[0], pair[1])
             else {
                 continue;
             };
-            if !was_revoked(lease, ended_at, calls) {
-                check_age(lease, ttl_seconds, granted_at, ended_at, calls, clocks)?;
+            if !was_revoked(lease, ended.latest, calls) {
+                check_age(lease, ttl_seconds, granted.earliest, ended.latest, calls, clocks)?;
             }
         }
     }
@@ -73,13 +76,13 @@ fn check_revokes(history: &History, calls: &[Call]) -> Result<(), Violation> {
     }
     for (lease, mut revokes) in revokes {
         let records = history.leases.get(&lease).into_iter().flatten();
-        let ends = records.filter(|(_, _, record)| matches!(record, LeaseRecord::Revoked { .. })).map(|(_, at, _)| *at);
-        let mut ends: Vec<Moment> = ends.collect();
+        let ends = records.filter(|(_, _, record)| matches!(record, LeaseRecord::Revoked { .. }));
+        let mut ends: Vec<When> = ends.map(|(_, when, _)| *when).collect();
         ends.sort_unstable();
         // Whoever was answered first takes the first end that it can: that leaves most to the others.
         revokes.sort_unstable();
         for (answered_at, asked_at) in revokes {
-            let own = ends.iter().position(|at| (asked_at..=answered_at).contains(at));
+            let own = ends.iter().position(|when| when.earliest <= answered_at && asked_at <= when.latest);
             promise!(TRUE, own.is_some(), "the revoke of lease {lease}, answered at {answered_at}, did not end it");
             ends.remove(own.expect("it was just found"));
         }
@@ -168,7 +171,9 @@ fn end_of(history: &History, lease: LeaseId, attached: Revision) -> Option<(Mome
     let control_index = history.step(attached)?.control_index;
     let records = history.leases.get(&lease)?.iter();
     let mut later = records.skip_while(|(index, ..)| *index <= control_index);
-    later.find(|(_, _, record)| matches!(record, LeaseRecord::Revoked { .. })).map(|&(_, at, record)| (at, record))
+    later
+        .find(|(_, _, record)| matches!(record, LeaseRecord::Revoked { .. }))
+        .map(|&(_, when, record)| (when.latest, record))
 }
 
 /// In the end no key is on a lease that is gone.
@@ -203,7 +208,8 @@ fn check_refusal(lease: Option<LeaseId>, history: &History, call: &Call, calls: 
         told && grant.answer.as_ref().is_some_and(|granted| granted.at <= call.asked_at)
     });
     let records = history.leases.get(&lease).map_or(&[][..], Vec::as_slice);
-    let ended = records.iter().any(|(_, at, record)| matches!(record, LeaseRecord::Revoked { .. }) && *at <= answer.at);
+    let is_end = |record: &LeaseRecord| matches!(record, LeaseRecord::Revoked { .. });
+    let ended = records.iter().any(|(_, when, record)| is_end(record) && when.earliest <= answer.at);
     promise!(TRUE, !granted || ended, "{:?} found no lease {lease}, which lived", call.request);
     Ok(())
 }

@@ -66,7 +66,7 @@ pub fn is_inconclusive(error: UserError) -> bool {
     )
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Calls {
     pub list: Vec<Call>,
     /// The newest revision that anybody was shown.

@@ -3,6 +3,9 @@
 //!
 //! The rules are written down here a second time, in the plainest way, over whole logs: an entry counts if the newest fence
 //! before it has its epoch and its Raft term; a revision belongs to the last epoch that opened with a base below it.
+//!
+//! Of real processes there is another source: what watches of the whole keyspace brought. It knows no groups and no epochs,
+//! and no moment exactly, so moments are given as what they lie between ([`When`]).
 
 use super::ledger::Ledger;
 use crate::check::Violation;
@@ -17,6 +20,20 @@ use std::collections::BTreeMap;
 const PROMISE: &str = "revisions are dense, whole and decided once";
 const COMPACTED: &str = "nothing is compacted above what survives";
 
+/// When something was written. A log knows it exactly; whoever only watches knows two moments between which it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct When {
+    pub earliest: Moment,
+    pub latest: Moment,
+}
+
+impl When {
+    #[must_use]
+    pub fn at(moment: Moment) -> When {
+        When { earliest: moment, latest: moment }
+    }
+}
+
 /// One revision of the keyspace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
@@ -26,7 +43,7 @@ pub struct Step {
     pub revoked: Vec<LeaseId>,
     /// The newest grant that it relies on.
     pub control_index: Index,
-    /// When its first fragment was written.
+    /// When its first fragment was written, or the earliest moment when it surely was.
     pub written_at: Moment,
     groups: u32,
     found: u32,
@@ -49,7 +66,7 @@ pub struct History {
     /// From revision 2 on.
     steps: Vec<Step>,
     /// By lease, in the order of the control group's log.
-    pub leases: BTreeMap<LeaseId, Vec<(Index, Moment, LeaseRecord)>>,
+    pub leases: BTreeMap<LeaseId, Vec<(Index, When, LeaseRecord)>>,
     pub compactions: Vec<Revision>,
     pub opens: Vec<Open>,
     /// What the logs have beside the history.
@@ -88,6 +105,16 @@ impl Fence {
 type Gathered = BTreeMap<(Revision, Epoch), Step>;
 
 impl History {
+    /// A history that was watched, from revision 2 on. Nothing is known of epochs, nor of what is void.
+    #[must_use]
+    pub fn watched(
+        steps: Vec<Step>,
+        leases: BTreeMap<LeaseId, Vec<(Index, When, LeaseRecord)>>,
+        compactions: Vec<Revision>,
+    ) -> History {
+        History { steps, leases, compactions, ..History::default() }
+    }
+
     /// Reads the logs.
     ///
     /// # Errors
@@ -101,11 +128,12 @@ impl History {
         }
         history.number(gathered)?;
         for (index, at, fragment) in fragments {
+            let when = When::at(at);
             let counts = history.owner(fragment.revision) == Some(fragment.epoch)
                 && history.step(fragment.revision).is_some_and(|step| step.revoked == fragment.revoked);
             for lease in fragment.revoked.iter().filter(|_| counts) {
                 let record = LeaseRecord::Revoked { revision: Some(fragment.revision) };
-                history.leases.entry(*lease).or_default().push((index, at, record));
+                history.leases.entry(*lease).or_default().push((index, when, record));
             }
         }
         history.leases.values_mut().for_each(|records| records.sort_by_key(|(index, ..)| *index));
@@ -131,11 +159,11 @@ impl History {
                 }
                 Some(ControlEntry::Record(Record::Grant { lease, ttl_seconds })) => {
                     let record = LeaseRecord::Granted { ttl_seconds };
-                    self.leases.entry(lease).or_default().push((index, written.at, record));
+                    self.leases.entry(lease).or_default().push((index, When::at(written.at), record));
                 }
                 Some(ControlEntry::Record(Record::Revoke { lease })) => {
                     let record = LeaseRecord::Revoked { revision: None };
-                    self.leases.entry(lease).or_default().push((index, written.at, record));
+                    self.leases.entry(lease).or_default().push((index, When::at(written.at), record));
                 }
                 Some(ControlEntry::Record(Record::Compact { at })) => self.compactions.push(at),
                 _ => {}
@@ -232,6 +260,12 @@ fn read_data(ledger: &Ledger, group: GroupId, gathered: &mut Gathered) -> Result
 }
 
 impl Step {
+    /// A revision that was watched.
+    #[must_use]
+    pub fn watched(changes: Vec<Change>, revoked: Vec<LeaseId>, control_index: Index, written_at: Moment) -> Step {
+        Step { changes, revoked, control_index, written_at, ..Step::default() }
+    }
+
     fn take(&mut self, revision: Revision, groups: u32, at: Moment) -> Result<(), Violation> {
         if self.found > 0 && self.groups != groups || self.found == groups {
             let what = format!("fragments of revision {revision} differ, or are too many");
