@@ -1,0 +1,86 @@
+//! Many histories, one after the other, a line for each.
+
+use std::io::Write as _;
+
+use campanile_simulate::record::Counts;
+use campanile_test_support::Program;
+
+use crate::{
+    course::{self, Ran},
+    judge::{Verdict, judge},
+    keep::keep,
+    plan::Plan,
+    plan::Size,
+};
+
+/// What came of all histories together.
+#[derive(Debug, Default)]
+pub struct Summary {
+    histories: usize,
+    operations: usize,
+    faults: usize,
+    undecided: usize,
+    violations: usize,
+    counts: Counts,
+}
+
+impl Summary {
+    /// Panics if a promise was broken.
+    pub fn check(&self) {
+        assert!(self.violations == 0, "{} of {} histories break a promise", self.violations, self.histories);
+    }
+}
+
+/// Runs histories of the seeds from `first` on. `None` where this machine can run none.
+pub fn campaign(program: &Program, first: u64, histories: u64, size: Size) -> Option<Summary> {
+    let mut summary = Summary::default();
+    for seed in first..first + histories {
+        let plan = Plan::of(seed, size);
+        let ran = course::run(program, &plan)?;
+        let verdict = match &ran.recorded {
+            Ok(recorded) => judge(recorded),
+            Err(violation) => Verdict::Broken(violation.clone()),
+        };
+        summary.add(&plan, &ran, &verdict);
+    }
+    let Summary { histories, operations, faults, undecided, violations, counts } = &summary;
+    if *histories > 1 {
+        say(&counts.to_string());
+    }
+    say(&format!(
+        "histories {histories}, operations {operations}, faults {faults}, undecided {undecided}, violations {violations}\n"
+    ));
+    Some(summary)
+}
+
+impl Summary {
+    fn add(&mut self, plan: &Plan, ran: &Ran, verdict: &Verdict) {
+        self.histories += 1;
+        self.operations += ran.operations;
+        self.faults += ran.faults;
+        self.undecided += usize::from(matches!(verdict, Verdict::Undecided(_)));
+        self.violations += usize::from(verdict.is_broken());
+        self.counts.merge(&ran.counts);
+        let Ran { operations, faults, open, took, .. } = ran;
+        let seed = plan.seed;
+        say(&format!(
+            "history {seed}: {operations} operations, {open} of them open, {faults} faults, {:.1} s: {verdict}\n",
+            took.as_secs_f64()
+        ));
+        if !matches!(verdict, Verdict::Holds) {
+            match keep(plan, ran, &verdict.to_string()) {
+                Ok(folder) => say(&format!(
+                    "  kept in {}; CAMPANILE_SEED={seed} CAMPANILE_HISTORIES=1 has the same plan again\n",
+                    folder.display()
+                )),
+                Err(error) => say(&format!("  could not be kept: {error}\n")),
+            }
+        }
+    }
+}
+
+/// Prints, whether the test fails or not: a campaign wants to be watched.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
