@@ -9,8 +9,7 @@ use crate::{
     course::{self, Ran},
     judge::{Verdict, judge},
     keep::keep,
-    plan::Plan,
-    plan::Size,
+    plan::{Plan, Size},
 };
 
 /// What came of all histories together.
@@ -25,9 +24,11 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Panics if a promise was broken.
+    /// Panics if a promise was broken, or more than one in a hundred histories says nothing.
     pub fn check(&self) {
-        assert!(self.violations == 0, "{} of {} histories break a promise", self.violations, self.histories);
+        let Summary { histories, undecided, violations, .. } = self;
+        assert!(*violations == 0, "{violations} of {histories} histories break a promise");
+        assert!(undecided * 100 <= *histories, "{undecided} of {histories} histories are undecided");
     }
 }
 
@@ -38,6 +39,10 @@ pub fn campaign(program: &Program, first: u64, histories: u64, size: Size) -> Op
         let plan = Plan::of(seed, size);
         let ran = course::run(program, &plan)?;
         let verdict = match &ran.recorded {
+            // What is too small is no history of a campaign, and says nothing.
+            Ok(_) if ran.operations < size.operations || ran.faults < size.faults.least as usize => {
+                Verdict::Undecided(format!("only {} operations and {} faults", ran.operations, ran.faults))
+            }
             Ok(recorded) => judge(recorded),
             Err(violation) => Verdict::Broken(violation.clone()),
         };

@@ -114,6 +114,7 @@ async fn act(
         shape: plan.shape.clone(),
         addresses,
         board: Board::new(),
+        is_full: stage.is_full.clone(),
         stop: AtomicBool::new(false),
     };
     let clients = Clients::start(plan.seed, Arc::new(common));

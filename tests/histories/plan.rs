@@ -79,22 +79,24 @@ pub struct Size {
     pub operations: usize,
     /// Faults strike for so long.
     pub safety: Duration,
-    pub faults: Range64,
+    pub faults: FaultCount,
 }
 
-/// From the fewest to the most.
+/// How many faults a plan has.
 #[derive(Clone, Copy, Debug)]
-pub struct Range64 {
+pub struct FaultCount {
     pub least: u64,
     pub most: u64,
 }
 
 /// A history of a campaign.
 pub const LARGE: Size =
-    Size { operations: 5_000, safety: Duration::from_millis(5_500), faults: Range64 { least: 6, most: 11 } };
+    Size { operations: 5_000, safety: Duration::from_millis(5_500), faults: FaultCount { least: 6, most: 11 } };
 /// The one that every run of the tests makes.
 pub const SMALL: Size =
-    Size { operations: 1_500, safety: Duration::from_millis(3_000), faults: Range64 { least: 4, most: 5 } };
+    Size { operations: 1_500, safety: Duration::from_millis(3_000), faults: FaultCount { least: 4, most: 5 } };
+
+const FULL_MIN: Duration = Duration::from_millis(1_800);
 
 /// The cluster and its clients.
 #[derive(Clone, Debug)]
@@ -136,11 +138,13 @@ impl Plan {
 
 impl Shape {
     fn of(dice: &mut Dice) -> Shape {
-        let mut flags = vec!["--heartbeat-interval=50".to_owned(), "--election-timeout=500".to_owned()];
+        let mut flags = ["--heartbeat-interval=50", "--election-timeout=500", "--wal-segment-bytes=16777216"]
+            .map(str::to_owned)
+            .to_vec();
         // Checkpoints are taken all the time, and who lags is soon sent one.
         if dice.coin() {
-            flags.extend(["--snapshot-count=300", "--wal-segment-bytes=16777216"].map(str::to_owned));
-            flags.extend(["--checkpoint-wal-bytes=33554432", "--log-memory-bytes=65536"].map(str::to_owned));
+            let often = ["--snapshot-count=300", "--checkpoint-wal-bytes=33554432", "--log-memory-bytes=65536"];
+            flags.extend(often.map(str::to_owned));
         }
         // One executor with several shards, or an executor for each core.
         if dice.coin() {
@@ -175,10 +179,13 @@ fn strikes(dice: &mut Dice, size: Size) -> Vec<Strike> {
     let number = dice.within(size.faults.least..size.faults.most + 1);
     let latest = size.safety - size.safety / 8;
     let mut strikes: Vec<Strike> = (0..number)
-        .map(|_| Strike {
-            at: Duration::from_micros(dice.below(latest.as_micros() as u64)),
-            lasts: dice.time(Duration::from_millis(150)..Duration::from_millis(2_500)),
-            fault: fault(dice),
+        .map(|_| {
+            let at = Duration::from_micros(dice.below(latest.as_micros() as u64));
+            let lasts = dice.time(Duration::from_millis(150)..Duration::from_millis(2_500));
+            let fault = fault(dice);
+            // A full disk is noticed only by who writes for a while.
+            let is_slow = matches!(fault, Fault::FillDisk { .. });
+            Strike { at, lasts: if is_slow { lasts.max(FULL_MIN) } else { lasts }, fault }
         })
         .collect();
     strikes.sort_by_key(|strike| strike.at);
@@ -189,7 +196,7 @@ fn fault(dice: &mut Dice) -> Fault {
     let whom = if dice.one_in(2) { Whom::Leader } else { Whom::Member(dice.place(MEMBERS)) };
     let one = dice.place(MEMBERS);
     let other = (one + 1 + dice.place(MEMBERS - 1)) % MEMBERS;
-    match dice.below(14) {
+    match dice.below(15) {
         0..2 => Fault::Crash(whom),
         2 => Fault::CrashTwice(whom),
         3 => Fault::CrashAll,

@@ -25,6 +25,8 @@ enum Undo {
     /// Kills it once more; it comes back after as long again.
     KillAgain(usize),
     GoOn(usize),
+    /// Kills and starts it: the start before has used the last segment that was prepared for its log.
+    CrashOnFullDisk,
     FreeDisk,
 }
 
@@ -46,6 +48,9 @@ pub async fn strike(
         let now = Instant::now();
         while let Some(strike) = due.next_if(|strike| begin + strike.at <= now) {
             let leader = if is_about_leader(strike.fault) { leader(&addresses).await.unwrap_or(0) } else { 0 };
+            if let Fault::FillDisk { crash: true } = strike.fault {
+                undoing.push((now + RECOVERING * 3, Undo::CrashOnFullDisk));
+            }
             undoing.push((now + strike.lasts, begin_fault(stage, strike.fault, leader)));
             counts.note(strike.fault.name());
             counts.add("fault: while another one lasts", u64::from(undoing.len() > 1));
@@ -100,11 +105,9 @@ fn begin_fault(stage: &mut Stage, fault: Fault, leader: usize) -> Undo {
             return Undo::GoOn(struck(whom));
         }
         Fault::FillDisk { crash } => {
-            let at = stage.fill_disk();
+            stage.fill_disk();
             if crash {
-                stage.members[at].kill();
-                stage.members[at].release();
-                stage.start(at);
+                stage.crash_on_full_disk();
             }
             return Undo::FreeDisk;
         }
@@ -141,6 +144,7 @@ fn end_fault(stage: &mut Stage, undo: Undo) -> Option<Undo> {
             return Some(Undo::Start(vec![at]));
         }
         Undo::GoOn(at) => stage.members[at].go_on(),
+        Undo::CrashOnFullDisk => stage.crash_on_full_disk(),
         Undo::FreeDisk => stage.free_disk(),
     }
     None

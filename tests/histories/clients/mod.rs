@@ -4,7 +4,9 @@
 //! | file | what |
 //! | --- | --- |
 //! | `leases` | which leases there are, and how the end of one is recognised |
+//! | `bulk` | who writes much while a disk is full |
 
+mod bulk;
 pub mod leases;
 
 use std::{
@@ -52,6 +54,8 @@ pub struct Common {
     pub shape: Shape,
     pub addresses: Vec<String>,
     pub board: Board,
+    /// A member's disk is full.
+    pub is_full: Arc<AtomicBool>,
     pub stop: AtomicBool,
 }
 
@@ -68,6 +72,7 @@ impl Clients {
         for number in 0..common.shape.clients {
             tasks.spawn(Client::new(seed, number, common.clone()).run());
         }
+        tasks.spawn(Client::new(seed, common.shape.clients, common.clone()).write_much());
         Clients { tasks, common }
     }
 

@@ -1,5 +1,8 @@
 //! Sub-revisions. No message carries one, and the checkers compare them; each version that a client was told gets that of the
 //! change of its key in the history. A version that is not there keeps 0, and what differs otherwise differs still.
+//!
+//! A transaction may change a key more than once. What was there before an event is then the last version; the events
+//! themselves are counted from the last one back, since whoever comes back at a compaction misses the first ones.
 
 use std::collections::HashMap;
 
@@ -9,41 +12,45 @@ use campanile_core::{
 };
 use campanile_simulate::record::{
     Call, History,
-    watching::{Kind, Watched},
+    watching::{Kind, Seen, Watched},
 };
 use campanile_storage::{
     ids::{Position, Revision},
     store::KeyValue,
 };
 
-/// By revision and key, and whether it is a put.
+/// A key's puts, or its deletes, in one revision.
+type Changed = (Revision, Vec<u8>, bool);
+
 #[derive(Debug)]
-pub struct Places(HashMap<(Revision, Vec<u8>, bool), u32>);
+pub struct Places(HashMap<Changed, Vec<Change>>);
 
 impl Places {
     pub fn of(history: &History) -> Places {
-        let mut places = HashMap::new();
+        let mut places: HashMap<Changed, Vec<Change>> = HashMap::new();
         for (revision, step) in history.steps() {
             for change in &step.changes {
-                let (sub, is_put) = match change {
-                    Change::Put { sub, .. } => (*sub, true),
-                    Change::Delete { sub, .. } => (*sub, false),
-                };
-                places.entry((revision, change.key().to_vec(), is_put)).or_insert(sub);
+                let is_put = matches!(change, Change::Put { .. });
+                places.entry((revision, change.key().to_vec(), is_put)).or_default().push(change.clone());
             }
         }
         Places(places)
     }
 
+    fn of_version(&self, version: &KeyValue) -> &[Change] {
+        let key = (version.mod_revision(), version.key().to_vec(), !version.is_tombstone());
+        self.0.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Of the changes that wrote just this, the last one; where the value was not asked for, the last one of all.
     fn name(&self, version: &mut KeyValue) {
-        let revision = version.mod_revision();
-        let is_put = !version.is_tombstone();
-        let Some(&sub) = self.0.get(&(revision, version.key().to_vec(), is_put)).filter(|sub| **sub > 0) else {
-            return;
+        let changes = self.of_version(version);
+        let wrote = |change: &&Change| match change {
+            Change::Put { value, lease, .. } => value == version.value() && *lease == version.lease(),
+            Change::Delete { .. } => true,
         };
-        let position = Position { revision, sub };
-        *version =
-            KeyValue::from_encoded(position, !is_put, version.encoded()).expect("a version stays one in another place");
+        let found = changes.iter().rfind(wrote).or(changes.last()).map(sub);
+        found.into_iter().for_each(|sub| place(version, sub));
     }
 
     pub fn name_call(&self, call: &mut Call) {
@@ -66,11 +73,36 @@ impl Places {
     pub fn name_watch(&self, watch: &mut Watched) {
         for told in &mut watch.told {
             if let Kind::Events(events) = &mut told.kind {
-                for seen in events {
-                    self.name(&mut seen.key_value);
-                    seen.previous.iter_mut().for_each(|one| self.name(one));
-                }
+                self.name_events(events);
             }
         }
+    }
+
+    fn name_events(&self, events: &mut [Seen]) {
+        let mut later: HashMap<Changed, usize> = HashMap::new();
+        for seen in events.iter_mut().rev() {
+            seen.previous.iter_mut().for_each(|one| self.name(one));
+            let version = &mut seen.key_value;
+            let later =
+                later.entry((version.mod_revision(), version.key().to_vec(), !version.is_tombstone())).or_default();
+            if let Some(change) = self.of_version(version).iter().rev().nth(*later) {
+                place(version, sub(change));
+            }
+            *later += 1;
+        }
+    }
+}
+
+fn sub(change: &Change) -> u32 {
+    match change {
+        Change::Put { sub, .. } | Change::Delete { sub, .. } => *sub,
+    }
+}
+
+fn place(version: &mut KeyValue, sub: u32) {
+    let position = Position { revision: version.mod_revision(), sub };
+    if version.position() != position {
+        *version = KeyValue::from_encoded(position, version.is_tombstone(), version.encoded())
+            .expect("a version stays one in another place");
     }
 }

@@ -13,7 +13,10 @@ pub mod network;
 use std::{
     fs, io,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -31,7 +34,8 @@ const STANDS: &str = "a member stops by itself only where its disk leaves it no 
 const FULL_DISK_AFTERMATH: Duration = Duration::from_secs(2);
 /// What a member with a full disk says before it ends.
 const NO_SPACE: &str = "no space left on the device";
-const SMALL_DISK_MIB: u64 = 192;
+/// Room for the segments of ten starts on two executors.
+const SMALL_DISK_MIB: u64 = 512;
 /// Less than a segment of the log.
 const SPARE_BYTES: u64 = 1 << 20;
 const PROBE_LIMIT: Duration = Duration::from_millis(200);
@@ -44,6 +48,8 @@ pub struct Stage {
     disk: Disk,
     /// While the disk is full.
     ballast: Option<PathBuf>,
+    /// The same, for those who write much then.
+    pub is_full: Arc<AtomicBool>,
     freed_at: Option<Instant>,
     /// Holds the other members' data, and all logs.
     _folder: TempDir,
@@ -68,8 +74,17 @@ impl Stage {
             })
             .collect();
         let small_disk = shape.small_disk;
-        let mut stage =
-            Stage { network, members, small_disk, disk, ballast: None, freed_at: None, _folder: folder, ends: 0 };
+        let mut stage = Stage {
+            network,
+            members,
+            small_disk,
+            disk,
+            ballast: None,
+            is_full: Arc::default(),
+            freed_at: None,
+            _folder: folder,
+            ends: 0,
+        };
         stage.start_all();
         Ok(Some(stage))
     }
@@ -87,16 +102,26 @@ impl Stage {
         (0..self.members.len()).for_each(|at| self.start(at));
     }
 
-    /// Leaves no room on the small disk. Returns whose it is.
-    pub fn fill_disk(&mut self) -> usize {
+    /// Leaves no room on the small disk.
+    pub fn fill_disk(&mut self) {
         if self.ballast.is_none() {
             self.ballast = Some(self.disk.fill_but(SPARE_BYTES));
+            self.is_full.store(true, Ordering::Relaxed);
         }
-        self.small_disk
+    }
+
+    /// Kills the member with the full disk, and starts it, unless another fault holds it down.
+    pub fn crash_on_full_disk(&mut self) {
+        if self.ballast.is_some() {
+            self.members[self.small_disk].kill();
+            self.members[self.small_disk].release();
+            self.start(self.small_disk);
+        }
     }
 
     pub fn free_disk(&mut self) {
         if let Some(ballast) = self.ballast.take() {
+            self.is_full.store(false, Ordering::Relaxed);
             fs::remove_file(ballast).expect("the ballast goes");
             self.freed_at = Some(Instant::now());
         }
