@@ -12,6 +12,30 @@ use crate::{
     plan::{Plan, Size},
 };
 
+/// A campaign of so many histories reaches every corner.
+const LARGE_CAMPAIGN: usize = 100;
+const CORNERS: [&str; 19] = [
+    "fault: kill -9",
+    "fault: kill -9, and again during recovery",
+    "fault: kill -9 of all",
+    "fault: SIGSTOP",
+    "fault: unplugged",
+    "fault: isolated",
+    "fault: not heard",
+    "fault: hears nothing",
+    "fault: link cut",
+    "fault: link cut one way",
+    "fault: disk full",
+    "fault: disk full, and kill -9",
+    "fault: while another one lasts",
+    "member ended by a full disk",
+    "not answered",
+    "lease: granted again",
+    "request: lease revoke",
+    "watch: ended by a compaction",
+    "watch: cancelled",
+];
+
 /// What came of all histories together.
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -24,11 +48,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Panics if a promise was broken, or more than one in a hundred histories says nothing.
+    /// Panics if a promise was broken, if more than one in a hundred histories says nothing, or if a large campaign never came
+    /// to one of its corners.
     pub fn check(&self) {
-        let Summary { histories, undecided, violations, .. } = self;
+        let Summary { histories, undecided, violations, counts, .. } = self;
         assert!(*violations == 0, "{violations} of {histories} histories break a promise");
         assert!(undecided * 100 <= *histories, "{undecided} of {histories} histories are undecided");
+        let missing: Vec<&str> = CORNERS.into_iter().filter(|corner| counts.of(corner) == 0).collect();
+        assert!(*histories < LARGE_CAMPAIGN || missing.is_empty(), "never reached: {missing:?}");
     }
 }
 

@@ -98,9 +98,11 @@ impl Recorded {
         }
     }
 
-    /// The events of a collector.
+    /// The events of the collector that read furthest.
     fn events(&self) -> impl Iterator<Item = &Seen> {
-        self.collectors[0].iter().flat_map(|watch| &watch.told).flat_map(|told| match &told.kind {
+        let stand = |watches: &&Vec<Watched>| watches.iter().map(Watched::next).max();
+        let furthest = self.collectors.iter().max_by_key(stand).expect("there are collectors");
+        furthest.iter().flat_map(|watch| &watch.told).flat_map(|told| match &told.kind {
             Kind::Events(events) => &events[..],
             _ => &[],
         })
@@ -287,6 +289,10 @@ fn some_events(recorded: &mut Recorded) -> Option<&mut Vec<Seen>> {
 }
 
 fn lose_an_event(recorded: &mut Recorded) -> Option<()> {
+    // Whoever is told that all has come finds it out at once, and calls it by another name.
+    for watch in &mut recorded.watches {
+        watch.told.retain(|told| !matches!(told.kind, Kind::Progress));
+    }
     some_events(recorded)?.remove(0);
     Some(())
 }

@@ -211,15 +211,13 @@ impl Client {
             return;
         }
         self.counts.note("request: lease revoke");
-        match self.ask(Request::LeaseRevoke { id }).await {
-            Heard::Answer(Ok(_)) => {
-                if self.common.board.retire(id) && self.dice.one_in(3) {
-                    self.counts.note("lease: granted again");
-                    self.grant(id).await;
-                }
-            }
-            Heard::Answer(Err(UserError::LeaseNotFound)) => drop(self.common.board.retire(id)),
-            _ => {}
+        let heard = self.ask(Request::LeaseRevoke { id }).await;
+        let revoked = matches!(heard, Heard::Answer(Ok(_)));
+        let is_gone = revoked || matches!(heard, Heard::Answer(Err(UserError::LeaseNotFound)));
+        let was_alone = is_gone && self.common.board.retire(id);
+        if revoked && was_alone && self.dice.one_in(3) {
+            self.counts.note("lease: granted again");
+            self.grant(id).await;
         }
     }
 }

@@ -31,7 +31,6 @@ const KNOWN: &str = "a lease ends once in each of its lives";
 pub struct Lives {
     /// By lease; each record's index is its number in the order of when it was made at the earliest.
     records: BTreeMap<LeaseId, Vec<(Index, When, LeaseRecord)>>,
-    grants: Vec<(Moment, Index)>,
     ends: BTreeMap<Revision, LeaseId>,
 }
 
@@ -47,11 +46,8 @@ impl Lives {
         }
         records.extend(unseen_ends(&records, keyspace, calls, timing));
         records.sort_by_key(|(_, when, _)| *when);
-        let mut lives = Lives { records: BTreeMap::new(), grants: Vec::new(), ends };
+        let mut lives = Lives { records: BTreeMap::new(), ends };
         for (number, (lease, when, record)) in (1..).zip(records) {
-            if matches!(record, LeaseRecord::Granted { .. }) {
-                lives.grants.push((when.earliest, Index(number)));
-            }
             lives.records.entry(lease).or_default().push((Index(number), when, record));
         }
         for (lease, records) in &lives.records {
@@ -73,10 +69,16 @@ impl Lives {
         self.ends.get(&revision).copied().into_iter().collect()
     }
 
-    /// The newest grant that may have been made by then.
-    pub fn newest_grant(&self, by: Moment) -> Index {
-        let asked = self.grants.partition_point(|(earliest, _)| *earliest <= by);
-        asked.checked_sub(1).map_or(Index(0), |newest| self.grants[newest].1)
+    /// The newest grant on which these changes rely, of those that may have been made by then.
+    pub fn newest_grant(&self, changes: &[Change], by: Moment) -> Index {
+        let relied_on = changes.iter().filter_map(|change| match change {
+            Change::Put { lease, .. } => self.records.get(lease),
+            Change::Delete { .. } => None,
+        });
+        let grants = relied_on
+            .flatten()
+            .filter(|(_, when, record)| matches!(record, LeaseRecord::Granted { .. }) && when.earliest <= by);
+        grants.map(|(index, ..)| *index).max().unwrap_or(Index(0))
     }
 }
 

@@ -94,7 +94,7 @@ pub fn observe(recorded: &Recorded) -> Result<Observed, Unusable> {
     let steps = keyspace.changes.iter().enumerate().map(|(place, changes)| {
         let revision = Revision(place as i64 + 2);
         let latest = timing.when(revision).latest;
-        Step::watched(changes.clone(), lives.ended_at(revision), lives.newest_grant(latest), latest)
+        Step::watched(changes.clone(), lives.ended_at(revision), lives.newest_grant(changes, latest), latest)
     });
     let history = History::watched(steps.collect(), lives.records(), compactions);
     let places = Places::of(&history);

@@ -130,3 +130,66 @@ fn card(at: usize) -> String {
 fn neighbour(of: usize, card: &str) -> String {
     format!("neigh replace {} lladdr {card} dev eth0 nud permanent\n", peer_address(of))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{SocketAddr, TcpListener, TcpStream},
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    const PORT: u16 = 4000;
+    const CONNECT_LIMIT: Duration = Duration::from_millis(300);
+    const NOTICE_LIMIT: Duration = Duration::from_secs(10);
+
+    fn reaches(from: &Namespace, address: &str) -> bool {
+        let address: SocketAddr = format!("{address}:{PORT}").parse().expect("an address");
+        from.within(|| TcpStream::connect_timeout(&address, CONNECT_LIMIT)).is_ok()
+    }
+
+    fn meet(network: &Network, from: usize, to: usize) -> bool {
+        reaches(network.member(from), &peer_address(to))
+    }
+
+    /// The kernel notices a plug in its own time.
+    fn soon(condition: impl Fn() -> bool) -> bool {
+        let deadline = Instant::now() + NOTICE_LIMIT;
+        while !condition() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+        }
+        true
+    }
+
+    #[test]
+    fn what_is_cut_does_not_get_through_until_it_is_mended() {
+        if !Namespace::is_possible() {
+            return;
+        }
+        let mut network = Network::create(3).expect("they are possible");
+        let listen = |at| network.member(at).within(|| TcpListener::bind(("0.0.0.0", PORT)).expect("a free port"));
+        let _listeners: Vec<TcpListener> = (0..3).map(listen).collect();
+        assert!(soon(|| (0..3).all(|from| (0..3).all(|to| meet(&network, from, to)))));
+
+        // Nobody answers either where only one direction is lost; whom it leaves out is met as before.
+        network.cut(Cut::OneWay { from: 0, to: 1 });
+        network.cut(Cut::OneWay { from: 0, to: 1 });
+        assert!(!meet(&network, 0, 1) && !meet(&network, 1, 0));
+        assert!(soon(|| meet(&network, 0, 2) && meet(&network, 1, 2)));
+        network.mend(Cut::OneWay { from: 0, to: 1 });
+        assert!(!meet(&network, 0, 1), "another fault still holds it");
+        network.mend(Cut::OneWay { from: 0, to: 1 });
+        assert!(soon(|| meet(&network, 0, 1) && meet(&network, 1, 0)));
+
+        network.cut(Cut::Plug(2));
+        assert!(!meet(&network, 2, 0) && !meet(&network, 1, 2));
+        assert!(soon(|| meet(&network, 0, 1)));
+        let clients_reach = |at| reaches(&network.clients, &client_address(at));
+        assert!(soon(|| (0..3).all(clients_reach)), "clients have links of their own");
+        network.mend_all();
+        assert!(soon(|| meet(&network, 2, 0) && meet(&network, 1, 2)));
+    }
+}
