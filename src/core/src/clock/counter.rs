@@ -40,12 +40,14 @@ pub struct Counter {
     /// Above the visible revision only.
     progress: BTreeMap<(Revision, Epoch), Progress>,
     control_applied: Index,
+    /// The highest revision that another member showed, by opens that are all known here.
+    shown: Revision,
 }
 
 impl Counter {
     #[must_use]
     pub fn new(visible: Revision, opens: Opens) -> Counter {
-        Counter { visible, opens, progress: BTreeMap::new(), control_applied: Index(0) }
+        Counter { visible, opens, progress: BTreeMap::new(), control_applied: Index(0), shown: visible }
     }
 
     #[must_use]
@@ -61,6 +63,15 @@ impl Counter {
     /// The control group is applied up to here: grants that fragments wait for are in force.
     pub fn control_applied(&mut self, index: Index) {
         self.control_applied = self.control_applied.max(index);
+    }
+
+    /// Another member shows this revision, and `epoch` is the newest open that it knows. What was shown is final: up to
+    /// there it does not matter in which term this member saw a fragment committed. Which fragment of a revision is the
+    /// valid one is only known by the opens that the other one knew.
+    pub fn shown_elsewhere(&mut self, revision: Revision, epoch: Epoch) {
+        if epoch <= self.opens.newest_epoch() {
+            self.shown = self.shown.max(revision);
+        }
     }
 
     /// Takes a group's report.
@@ -95,11 +106,11 @@ impl Counter {
 
     /// Moves the visible revision as far as it goes, and returns it.
     pub fn advance(&mut self) -> Revision {
-        let newest_base = self.opens.newest_base();
+        let decided = self.opens.newest_base().max(self.shown);
         while let Some((epoch, progress)) = self.complete(self.visible.next()) {
             let next = self.visible.next();
             let in_own_term = progress.in_own_term == progress.groups || planted!(LaterLeaderCounts);
-            let counted = next <= newest_base || in_own_term;
+            let counted = next <= decided || in_own_term;
             if !counted || progress.control_index > self.control_applied {
                 break;
             }
@@ -167,6 +178,20 @@ mod tests {
         counter.report(committed(1, 2, 2, true));
         assert_eq!(counter.advance(), Revision(1));
         counter.report(committed(1, 2, 2, true));
+        assert_eq!(counter.advance(), Revision(3));
+    }
+
+    #[test]
+    fn what_another_member_shows_counts_whoever_committed_it() {
+        let mut counter = counter(&[(1, 1), (2, 2)]);
+        counter.report(committed(2, 3, 1, false));
+        counter.report(committed(2, 4, 1, false));
+        assert_eq!(counter.advance(), Revision(2 - 1));
+        counter.report(committed(1, 2, 1, false));
+        assert_eq!(counter.advance(), Revision(2));
+        counter.shown_elsewhere(Revision(4), epoch(3));
+        assert_eq!(counter.advance(), Revision(2), "an open that is not known here may have another 3");
+        counter.shown_elsewhere(Revision(3), epoch(2));
         assert_eq!(counter.advance(), Revision(3));
     }
 

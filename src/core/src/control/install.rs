@@ -134,8 +134,8 @@ impl Control {
         if let Stage::Asking { from, refused, .. } = self.install.stage
             && self.checkpoints.are_idle()
         {
-            let revision = self.visible();
-            out.send(from, PeerMessage::CatchUp(CatchUp::Ask { revision, refused }));
+            let (revision, opened) = (self.visible(), self.counter.opens().newest_epoch());
+            out.send(from, PeerMessage::CatchUp(CatchUp::Ask { revision, opened, refused }));
         }
     }
 

@@ -260,7 +260,10 @@ impl Control {
     fn catch_up(&mut self, from: MemberId, message: CatchUp, out: &mut Outbox) {
         match message {
             CatchUp::Behind => self.told_behind(from, out),
-            CatchUp::Ask { revision, refused } => self.asked_for_checkpoint(from, revision, refused, out),
+            CatchUp::Ask { revision, opened, refused } => {
+                self.counter.shown_elsewhere(revision, opened);
+                self.asked_for_checkpoint(from, revision, refused, out);
+            }
             CatchUp::AskPart { offer, offset } => self.asked_for_part(from, offer, offset, out),
             CatchUp::Part { offer, file_bytes, offset, bytes } => {
                 self.part_arrived(from, install::Part { offer, file_bytes, offset, bytes }, out);

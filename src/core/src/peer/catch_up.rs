@@ -7,13 +7,15 @@
 //! ```text
 //! u8 kind, then
 //!   1 behind
-//!   2 ask         i64 revision, u8 refused one, offer
+//!   2 ask         i64 revision, u64 epoch's term, u32 attempt, u8 refused one, offer
 //!   3 ask part    offer, u64 offset
 //!   4 part        offer, u64 bytes of the file, u64 offset, bytes
 //!   5 withdrawn   offer
 //! offer: u64 run, u64 number
 //! ```
 
+use super::{epoch, put_epoch};
+use crate::clock::Epoch;
 use crate::codec::{Malformed, Reader, Write};
 use bytes::Bytes;
 use campanile_storage::ids::Revision;
@@ -29,9 +31,11 @@ pub struct OfferId {
 pub enum CatchUp {
     /// You lack entries that I hold no more: ask me for a checkpoint. Also the answer while it is being taken.
     Behind,
-    /// A checkpoint at this revision or above, and not the one that was refused, nor an earlier one.
+    /// A checkpoint at this revision or above, and not the one that was refused, nor an earlier one. The member shows the
+    /// revision, and the epoch is the newest that it knows to be opened.
     Ask {
         revision: Revision,
+        opened: Epoch,
         refused: Option<OfferId>,
     },
     /// The bytes of its file from here on.
@@ -61,9 +65,10 @@ impl CatchUp {
     pub(super) fn encode(&self, buffer: &mut Vec<u8>) {
         match self {
             CatchUp::Behind => buffer.put_u8(BEHIND),
-            CatchUp::Ask { revision, refused } => {
+            CatchUp::Ask { revision, opened, refused } => {
                 buffer.put_u8(ASK);
                 buffer.put_i64(revision.0);
+                put_epoch(buffer, *opened);
                 buffer.put_u8(u8::from(refused.is_some()));
                 put_offer(buffer, refused.unwrap_or_default());
             }
@@ -91,9 +96,10 @@ impl CatchUp {
             BEHIND => CatchUp::Behind,
             ASK => {
                 let revision = Revision(reader.i64("revision")?);
+                let opened = epoch(reader)?;
                 let has_refused = reader.u8("refused")? != 0;
                 let refused = offer(reader)?;
-                CatchUp::Ask { revision, refused: has_refused.then_some(refused) }
+                CatchUp::Ask { revision, opened, refused: has_refused.then_some(refused) }
             }
             ASK_PART => CatchUp::AskPart { offer: offer(reader)?, offset: reader.u64("offset")? },
             PART => CatchUp::Part {
