@@ -56,13 +56,13 @@ impl Control {
         let newest = reign.newest();
         match request {
             Request::Operation(operation) => self.enqueue(Work::Transaction { origin, operation }, out),
-            Request::LeaseGrant { id, ttl_seconds } => self.grant(origin, id, ttl_seconds, out),
+            Request::LeaseGrant { id, ttl_seconds } => self.grant(origin, id, ttl_seconds, newest, out),
             Request::LeaseRevoke { id } if self.leases.is_live(id) => {
                 self.enqueue(Work::Revoke { origin: Some(origin), lease: id }, out);
             }
             Request::LeaseRevoke { .. } => {
                 let result = Err(UserError::LeaseNotFound);
-                out.reply(Reply { revision: newest, origin, result });
+                out.reply_unwritten(Reply { revision: newest, origin, result });
             }
             Request::Compact { at, .. } => self.compact(origin, at, out),
             Request::LeaseKeepAlive { .. } | Request::LeaseTimeToLive { .. } | Request::LeaseLeases => {
@@ -82,13 +82,16 @@ impl Control {
         }
     }
 
-    fn grant(&mut self, origin: Origin, id: LeaseId, ttl_seconds: i64, out: &mut Outbox) {
+    fn grant(&mut self, origin: Origin, id: LeaseId, ttl_seconds: i64, newest: Revision, out: &mut Outbox) {
         let id = if id == LeaseId::NONE { self.draw_lease() } else { id };
         let granting = self.requests.granting.contains(&id);
         let checked = self.leases.check_grant(id, ttl_seconds);
         let ttl_seconds = match checked {
-            Ok(_) if granting => return out.answer(origin, Err(UserError::LeaseExists)),
-            Ok(ttl_seconds) => ttl_seconds,
+            Ok(ttl_seconds) if !granting => ttl_seconds,
+            Ok(_) | Err(UserError::LeaseExists) => {
+                let result = Err(UserError::LeaseExists);
+                return out.reply_unwritten(Reply { revision: newest, origin, result });
+            }
             Err(error) => return out.answer(origin, Err(error)),
         };
         let response = Response::LeaseGrant { revision: Revision(0), id, ttl_seconds };
@@ -116,7 +119,8 @@ impl Control {
         if at <= self.compactions.newest() {
             out.reply(Reply { revision: newest, origin, result: Err(UserError::Compacted) });
         } else if at > newest {
-            out.reply(Reply { revision: newest, origin, result: Err(UserError::FutureRevision) });
+            // A primary that another one has followed must not say so: what it does not have may be there.
+            out.reply_unwritten(Reply { revision: newest, origin, result: Err(UserError::FutureRevision) });
         } else {
             self.requests.compactions.entry(at).or_default().push(origin);
         }
