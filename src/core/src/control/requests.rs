@@ -120,7 +120,8 @@ impl Control {
             out.reply(Reply { revision: newest, origin, result: Err(UserError::Compacted) });
         } else if at > newest {
             // A primary that another one has followed must not say so: what it does not have may be there.
-            out.reply_unwritten(Reply { revision: newest, origin, result: Err(UserError::FutureRevision) });
+            let reply = Reply { revision: newest, origin, result: Err(UserError::FutureRevision) };
+            if planted!(RefusedUnconfirmed) { out.reply(reply) } else { out.reply_unwritten(reply) }
         } else {
             self.requests.compactions.entry(at).or_default().push(origin);
         }

@@ -55,6 +55,19 @@ impl Reads {
         self.awaiting.entry(revision).or_default().push(message);
     }
 
+    /// The reign is over in which these answers were found: what a later one confirms is not theirs.
+    pub fn take_replies(&mut self) -> Vec<Reply> {
+        let waiting = std::iter::once(&mut self.unconfirmed).chain(self.asked.values_mut());
+        let of_the_reign = |unconfirmed: &mut Unconfirmed| matches!(unconfirmed, Unconfirmed::Reply(_));
+        let taken = waiting.flat_map(|waiting| waiting.extract_if(.., of_the_reign).collect::<Vec<_>>());
+        taken
+            .filter_map(|unconfirmed| match unconfirmed {
+                Unconfirmed::Reply(reply) => Some(reply),
+                Unconfirmed::Read { .. } => None,
+            })
+            .collect()
+    }
+
     fn len(&self) -> usize {
         self.unconfirmed.len() + self.asked.values().map(Vec::len).sum::<usize>() + self.gathering.len()
     }

@@ -58,9 +58,14 @@ impl Executor {
         }
     }
 
-    /// The reign is over: what is visible is answered, of the rest nobody knows.
+    /// The reign is over: what is visible is answered, of the rest nobody knows. What wrote nothing and waits for a
+    /// confirmation is told to begin anew.
     pub(super) fn fail_replies(&mut self) {
         self.release_replies();
+        let unconfirmed = if planted!(UnwrittenOutlivesReign) { Vec::new() } else { self.reads.take_replies() };
+        for reply in unconfirmed {
+            self.out.answer(reply.origin, Err(UserError::LeaderChanged));
+        }
         for reply in std::mem::take(&mut self.replies.waiting) {
             self.out.answer(reply.origin, Err(UserError::TimeoutDueToLeaderFailure));
         }

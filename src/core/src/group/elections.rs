@@ -33,8 +33,32 @@ impl ElectionTimer {
         out
     }
 
-    /// Waits for a random time again, as a primary does that gave up.
-    pub fn draw(&mut self) {
+    fn draw(&mut self) {
         self.timeout_ticks = self.election_ticks + self.random.below(self.election_ticks);
+    }
+
+    /// Lets everybody else stand first: their timeouts end before two election timeouts, this one behind that. Whoever
+    /// could not lead all groups would win again otherwise, as long as the others had drawn long ones.
+    pub fn stand_back(&mut self) {
+        self.timeout_ticks = 2 * self.election_ticks + self.random.below(self.election_ticks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_gave_up_stands_behind_all_others() {
+        const ELECTION_TICKS: u64 = 10;
+        for seed in 0..100 {
+            let mut timer = ElectionTimer::new(ELECTION_TICKS, seed);
+            assert!(!timer.ran_out(ELECTION_TICKS - 1));
+            assert!(timer.ran_out(2 * ELECTION_TICKS - 1), "seed {seed}");
+            timer.stand_back();
+            assert!(!timer.ran_out(2 * ELECTION_TICKS - 1), "seed {seed}");
+            assert!(timer.ran_out(3 * ELECTION_TICKS - 1), "seed {seed}");
+            assert!(timer.ran_out(2 * ELECTION_TICKS - 1), "seed {seed}: only once");
+        }
     }
 }

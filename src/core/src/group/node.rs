@@ -234,12 +234,12 @@ impl Group {
         self.notice_commit();
     }
 
-    /// Gives the leadership up to nobody, and waits for a random time.
+    /// Gives the leadership up to nobody, and lets the others stand first.
     pub fn resign(&mut self) {
         let term = self.raw.raft.term;
         self.raw.raft.become_follower(term, raft::INVALID_ID);
         if let Some(timer) = &mut self.election_timer {
-            timer.draw();
+            timer.stand_back();
         }
     }
 

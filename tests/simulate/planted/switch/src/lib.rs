@@ -58,6 +58,8 @@ mistakes! {
     LaterLeaderCounts: "14", "what a later leader of a group commits counts at once, and an old candidate may still become one";
     HoleFilled: "15", "a revision whose proposal was refused is taken for committed";
     UnwrittenUnconfirmed: "16", "a transaction that wrote nothing is answered without a confirmation";
+    UnwrittenOutlivesReign: "16", "an answer that wrote nothing outlives the reign in which it was found";
+    RefusedUnconfirmed: "16", "a compaction is refused as one of the future without a confirmation";
     NeverGivesUp: "19", "a member that cannot win every group keeps the control group";
     KeepaliveUnconfirmed: "20", "a keepalive is answered without a confirmation";
     LeasesNotRenewed: "20", "an open leaves leases the time that they had";
