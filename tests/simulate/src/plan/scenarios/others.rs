@@ -12,7 +12,7 @@ use std::time::Duration;
 pub fn single_voter() -> Scenario {
     let shape = Shape { disk: milliseconds(0)..milliseconds(30), ..shape(1, 3, 3) };
     let crash = |after| (milliseconds(after), crash(10));
-    Scenario::in_order(trace::WON_TWICE, shape, (0..12).map(|number| crash(number * 37)).collect())
+    Scenario::in_order(trace::WON_TWICE, shape, (0..60).map(|number| crash(number * 37)).collect())
 }
 
 /// The primary's control executor stands still, and the others go on: they hear that they lead their groups no more, and
