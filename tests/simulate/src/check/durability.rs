@@ -136,9 +136,11 @@ impl Durability {
             kept.term
         );
         match kind {
+            // What a member did in a term goes to its disk before a later term does. If the disk is in one, the entry is
+            // there, or was replaced, perhaps by the same write.
             MessageType::MsgAppendResponse if !message.reject => promise!(
                 PROMISE,
-                message.index <= kept.last().0,
+                message.term < kept.term.0 || message.index <= kept.last().0,
                 "member {member}, group {group}: acknowledges entry {} while the disk ends at {}",
                 message.index,
                 kept.last()
