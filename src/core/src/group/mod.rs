@@ -5,11 +5,17 @@
 //! - A message leaves only after everything that it attests is durable.
 //! - The commit index is known, with the term in which this member saw it, before any message of the same step leaves.
 
+mod commits;
 mod conversion;
 mod elections;
 mod node;
+mod ready;
+mod start;
 mod storage;
+mod uncommitted;
 pub mod wire;
 
 pub use conversion::{CONFIGURATION, NORMAL};
-pub use node::{Collected, CommittedEntry, Group, GroupConfig, GroupStart, Place, Role};
+pub use node::{Group, Place, Role};
+pub use ready::{Collected, CommittedEntry};
+pub use start::{GroupConfig, GroupStart};

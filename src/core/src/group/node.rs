@@ -1,64 +1,24 @@
-//! A group's node: steps raft-rs, and hands out what is to be persisted, sent and applied.
+//! A group's node: what goes into raft-rs, and what is to be seen of it. What comes out of it is in `ready`.
 
-use super::conversion::{from_raft, from_raft_state, to_raft};
-use super::elections::{ElectionTimer, RAFT_TIMEOUT_FACTOR};
+use super::commits::Commits;
+use super::elections::ElectionTimer;
+use super::ready::Unpersisted;
+use super::start::{GroupConfig, GroupStart, raw_node};
 use super::storage::GroupStorage;
+use super::uncommitted::Uncommitted;
 use crate::clock::Fence;
-use crate::clock::batch::ENTRY_BYTES_MAX;
 use crate::planted::planted;
 use campanile_storage::ids::{GroupId, Index, MemberId, Term};
-use campanile_storage::log::{Cut, Entry, HardState, Update};
-use raft::eraftpb::{ConfState, Message, MessageType};
-use raft::{Config, RawNode, StateRole};
+use campanile_storage::log::{Cut, HardState};
+use raft::eraftpb::{Message, MessageType};
+use raft::{RawNode, StateRole};
 use std::collections::{BTreeSet, VecDeque};
-
-/// Largest append message, unless a single entry is larger, which only a single change makes.
-const MESSAGE_BYTES_MAX: u64 = ENTRY_BYTES_MAX as u64;
-/// Append messages under way to one follower.
-const MESSAGES_IN_FLIGHT_MAX: usize = 128;
-/// Proposed and not yet committed bytes at which a group takes no more: our own admission limit. raft-rs has none set,
-/// because a revision that was taken must never fail to be proposed. The last one taken may go beyond it, however large:
-/// what a request changes is what it brought, and keys that the shard holds in memory anyway.
-const UNCOMMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Committed entries handed out at once.
-const COMMITTED_BYTES_MAX: u64 = 1024 * 1024;
-
-/// What a group needs to know of its member.
-#[derive(Clone, Debug)]
-pub struct GroupConfig {
-    pub member: MemberId,
-    pub voters: Vec<MemberId>,
-    pub heartbeat_ticks: usize,
-    pub election_ticks: usize,
-    pub seed: u64,
-}
-
-/// Where a group starts from: what recovery found, or nothing.
-#[derive(Clone, Debug, Default)]
-pub struct GroupStart {
-    pub hard_state: HardState,
-    /// The entry before the first of `entries`; everything up to it is in the checkpoint.
-    pub cut: Cut,
-    /// The newest fence up to the cut.
-    pub fence: Fence,
-    /// The voters at the cut; none if the group begins here, with those of the cluster.
-    pub voters: Vec<MemberId>,
-    pub entries: Vec<Entry>,
-}
 
 /// A place in a group's log: the last entry before it, and the newest fence up to there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     pub cut: Cut,
     pub fence: Fence,
-}
-
-/// An entry that is committed, in log order.
-#[derive(Clone, Debug)]
-pub struct CommittedEntry {
-    pub entry: Entry,
-    /// Whether this member saw it committed while the group was still in the entry's own term.
-    pub in_own_term: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,88 +28,39 @@ pub enum Role {
     Leader,
 }
 
-/// What a group wants done. Appends go into the batch that was named to [`Group::collect`].
-#[derive(Debug, Default)]
-pub struct Collected {
-    pub append: Option<Update>,
-    pub messages: Vec<Message>,
-    pub committed: Vec<CommittedEntry>,
-    /// Contexts of read-index questions that a quorum has confirmed.
-    pub confirmed: Vec<Vec<u8>>,
-}
-
-/// What waits for a batch to be durable.
-#[derive(Debug)]
-struct Unpersisted {
-    batch: u64,
-    ready: u64,
-    term: Term,
-    messages: Vec<Message>,
-}
-
 pub struct Group {
-    id: GroupId,
-    raw: RawNode<GroupStorage>,
-    hard_state: HardState,
+    pub(super) id: GroupId,
+    pub(super) raw: RawNode<GroupStorage>,
+    pub(super) hard_state: HardState,
     /// The term that the disk is known to have.
-    durable_term: Term,
+    pub(super) durable_term: Term,
     /// Behind the newest entry that was applied. Whoever applies entries moves it on.
     pub place: Place,
-    /// Commit indexes as they were noticed, each with the group's term then; the front is handed out first.
-    commits: VecDeque<(Index, Term)>,
-    unpersisted: VecDeque<Unpersisted>,
-    uncommitted: VecDeque<(Index, usize)>,
-    uncommitted_bytes: usize,
+    pub(super) commits: Commits,
+    /// In the order of their batches.
+    pub(super) unpersisted: VecDeque<Unpersisted>,
+    uncommitted: Uncommitted,
     election_timer: Option<ElectionTimer>,
     behind: BTreeSet<MemberId>,
 }
 
 impl Group {
-    /// A group as it was left. Only the control group campaigns by itself and checks its quorum: followers of data
-    /// groups are not ticked, and with check_quorum they would refuse every vote for ever.
+    /// A group as it was left. Only the control group campaigns by itself.
     #[must_use]
     pub fn new(id: GroupId, config: &GroupConfig, start: GroupStart) -> Group {
         let is_control = id == GroupId::CONTROL;
-        let mut raft_config = Config::new(config.member.0);
-        raft_config.heartbeat_tick = config.heartbeat_ticks;
-        raft_config.election_tick = config.election_ticks;
-        raft_config.min_election_tick = config.election_ticks * RAFT_TIMEOUT_FACTOR;
-        raft_config.max_election_tick = config.election_ticks * RAFT_TIMEOUT_FACTOR + 1;
-        raft_config.applied = start.cut.index.0;
-        raft_config.max_size_per_msg = MESSAGE_BYTES_MAX;
-        raft_config.max_inflight_msgs = MESSAGES_IN_FLIGHT_MAX;
-        raft_config.max_committed_size_per_ready = COMMITTED_BYTES_MAX;
-        raft_config.pre_vote = true;
-        raft_config.check_quorum = is_control || planted!(QuorumCheckedInData);
-        // raft 0.7.0 would put entries into an unsent empty append of another place in the log: its `is_continuous_ents`
-        // asks nothing of an empty one. The follower then acknowledges more than it has.
-        raft_config.batch_append = planted!(AppendsBatched);
-        let voters = if start.voters.is_empty() { &config.voters } else { &start.voters };
-        let voters: Vec<u64> = voters.iter().map(|voter| voter.0).collect();
-        let conf_state = ConfState::from((voters, Vec::new()));
-        let HardState { term, vote, commit } = start.hard_state;
-        let hard_state = raft::eraftpb::HardState {
-            term: term.0.max(start.cut.term.0),
-            vote: vote.0,
-            commit: commit.0.max(start.cut.index.0),
-            ..Default::default()
-        };
-        let commits = VecDeque::from([(Index(hard_state.commit), term)]);
-        let entries = start.entries.into_iter().map(to_raft).collect();
-        let storage = GroupStorage::new(hard_state, conf_state, (start.cut.index, start.cut.term), entries);
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let raw = RawNode::new(&raft_config, storage, &logger).expect("the configuration of a group is valid");
         let election_timer = is_control.then(|| ElectionTimer::new(config.election_ticks as u64, config.seed));
+        let hard_state = start.hard_state;
+        let place = Place { cut: start.cut, fence: start.fence };
         Group {
             id,
-            raw,
-            hard_state: start.hard_state,
-            durable_term: term.max(start.cut.term),
-            place: Place { cut: start.cut, fence: start.fence },
-            commits,
+            raw: raw_node(id, config, start),
+            hard_state,
+            durable_term: hard_state.term.max(place.cut.term),
+            place,
+            commits: Commits::new(hard_state.commit.max(place.cut.index), hard_state.term),
             unpersisted: VecDeque::new(),
-            uncommitted: VecDeque::new(),
-            uncommitted_bytes: 0,
+            uncommitted: Uncommitted::default(),
             election_timer,
             behind: BTreeSet::new(),
         }
@@ -304,7 +215,7 @@ impl Group {
         let raft = &self.raw.raft;
         raft.state == StateRole::Leader
             && raft.lead_transferee.is_none()
-            && self.uncommitted_bytes + waiting_bytes < UNCOMMITTED_BYTES_MAX
+            && self.uncommitted.has_room_behind(waiting_bytes)
     }
 
     /// Appends an entry to the log of a group that this member leads, and says where it stands.
@@ -318,8 +229,7 @@ impl Group {
         let bytes = payload.len();
         self.raw.propose(Vec::new(), payload)?;
         let index = self.end().1;
-        self.uncommitted.push_back((index, bytes));
-        self.uncommitted_bytes += bytes;
+        self.uncommitted.push(index, bytes);
         self.notice_commit();
         Ok(index)
     }
@@ -335,110 +245,14 @@ impl Group {
         self.raw.raft.state == StateRole::Leader && self.raw.raft.commit_to_current_term()
     }
 
-    /// Takes what is to be done since the last call. What must be durable belongs to the given batch. A group that has very
-    /// much to hand out, as after a restart, hands out a part; the next call goes on.
-    pub fn collect(&mut self, batch: u64, collected: &mut Collected) {
-        let mut committed_bytes = 0;
-        while committed_bytes < COMMITTED_BYTES_MAX && self.raw.has_ready() {
-            let mut ready = self.raw.ready();
-            collected.messages.append(&mut ready.take_messages());
-            let persisted_messages = ready.take_persisted_messages();
-            collected.confirmed.extend(ready.take_read_states().into_iter().map(|state| state.request_ctx));
-            let must_persist = ready.must_sync() || !ready.entries().is_empty();
-            if let Some(hard_state) = ready.hs() {
-                self.hard_state = from_raft_state(hard_state);
-            }
-            let entries = ready.take_entries();
-            if must_persist {
-                self.append_to(&entries, collected);
-            }
-            self.raw.mut_store().append(entries);
-            let committed = ready.take_committed_entries();
-            let number = ready.number();
-            self.raw.advance_append_async(ready);
-            self.raw.advance_apply();
-            self.await_batch(batch, number, must_persist, persisted_messages, collected);
-            for entry in committed {
-                committed_bytes += entry.data.len() as u64;
-                self.hand_out(entry, collected);
-            }
-            self.notice_commit();
-        }
-    }
-
-    fn append_to(&self, entries: &[raft::eraftpb::Entry], collected: &mut Collected) {
-        let append =
-            collected.append.get_or_insert_with(|| Update { group: self.id, hard_state: None, entries: Vec::new() });
-        append.hard_state = Some(self.hard_state);
-        if planted!(VoteForgotten) {
-            append.hard_state = Some(HardState { vote: MemberId::NONE, ..self.hard_state });
-        }
-        append.entries.extend(entries.iter().map(from_raft));
-    }
-
-    /// Messages that attest something wait for the batch that makes it durable, or for the newest one under way.
-    fn await_batch(
-        &mut self,
-        batch: u64,
-        ready: u64,
-        must_persist: bool,
-        messages: Vec<Message>,
-        collected: &mut Collected,
-    ) {
-        if planted!(SendBeforeDurable) {
-            collected.messages.extend(messages.iter().cloned());
-        }
-        let batch = match self.unpersisted.back() {
-            _ if must_persist => batch,
-            Some(newest) => newest.batch,
-            None => {
-                self.raw.on_persist_ready(ready);
-                collected.messages.extend(messages);
-                return;
-            }
-        };
-        self.unpersisted.push_back(Unpersisted { batch, ready, term: self.hard_state.term, messages });
-    }
-
-    /// Everything up to this batch is durable. Returns the messages that waited for it.
-    pub fn persisted(&mut self, batch: u64) -> Vec<Message> {
-        let mut messages = Vec::new();
-        while let Some(unpersisted) = self.unpersisted.pop_front_if(|unpersisted| unpersisted.batch <= batch) {
-            self.raw.on_persist_ready(unpersisted.ready);
-            self.durable_term = unpersisted.term;
-            messages.extend(unpersisted.messages);
-        }
-        self.notice_commit();
-        messages
-    }
-
     /// Takes note of a moved commit index together with the term of this moment.
-    fn notice_commit(&mut self) {
+    pub(super) fn notice_commit(&mut self) {
         let commit = self.commit();
-        let term = self.term();
-        let newest = self.commits.back().map_or(Index(0), |&(index, _)| index);
-        if commit > newest {
-            match self.commits.back_mut() {
-                Some(back) if back.1 == term => back.0 = commit,
-                _ => self.commits.push_back((commit, term)),
-            }
-        }
-        while let Some((_, bytes)) = self.uncommitted.pop_front_if(|(index, _)| *index <= commit) {
-            self.uncommitted_bytes -= bytes;
-        }
+        self.commits.notice(commit, self.term());
+        self.uncommitted.release(commit);
         if self.raw.raft.state != StateRole::Leader {
             self.uncommitted.clear();
-            self.uncommitted_bytes = 0;
         }
-    }
-
-    fn hand_out(&mut self, entry: raft::eraftpb::Entry, collected: &mut Collected) {
-        while self.commits.len() > 1 && self.commits.front().is_some_and(|&(index, _)| index.0 < entry.index) {
-            self.commits.pop_front();
-        }
-        let noticed_in = self.commits.front().filter(|&&(index, _)| index.0 >= entry.index).map(|&(_, term)| term);
-        let in_own_term = noticed_in == Some(Term(entry.term));
-        collected.committed.push(CommittedEntry { entry: from_raft(&entry), in_own_term });
     }
 
     /// Whether [`Group::trim`] would drop something. Nobody asks a single voter for entries.
@@ -505,6 +319,7 @@ impl std::fmt::Debug for Group {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ready::Collected;
     use super::*;
 
     #[test]
