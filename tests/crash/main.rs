@@ -1,7 +1,7 @@
 //! kill -9 under writes: nothing acknowledged is lost, revisions stay dense, resumed watches miss and repeat nothing.
 //!
 //! A killed process loses what it held in memory, not what the page cache holds: this shows recovery, not durability.
-//! Lost un-synced writes are the simulated disk's business.
+//! Lost un-synced writes are the simulated disk's business; `flushes` shows that the real one is told to keep them.
 //!
 //! | variable | meaning | default | campaign |
 //! | --- | --- | --- | --- |
@@ -15,6 +15,7 @@
 mod attempt;
 mod audit;
 mod catch_up;
+mod flushes;
 mod follower;
 mod hashes;
 mod outage;

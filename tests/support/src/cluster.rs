@@ -18,6 +18,8 @@ pub struct Options {
     pub shards: usize,
     pub heartbeat_ms: u32,
     pub election_ms: u32,
+    /// Where the members keep their data, one for each; in the cluster's own folder if there are none.
+    pub data_folders: Vec<PathBuf>,
     /// Further flags, of those that every program under test knows.
     pub flags: Vec<String>,
 }
@@ -25,7 +27,14 @@ pub struct Options {
 impl Default for Options {
     /// One member, one shard, etcd's own timeouts.
     fn default() -> Self {
-        Self { members: 1, shards: 1, heartbeat_ms: 100, election_ms: 1000, flags: Vec::new() }
+        Self {
+            members: 1,
+            shards: 1,
+            heartbeat_ms: 100,
+            election_ms: 1000,
+            data_folders: Vec::new(),
+            flags: Vec::new(),
+        }
     }
 }
 
@@ -189,9 +198,10 @@ fn arguments(
     (client, peer): (u16, u16),
     peers: &str,
 ) -> Vec<String> {
+    let data_folder = options.data_folders.get(at).cloned().unwrap_or_else(|| folder.path().join(format!("m{at}")));
     let mut arguments = vec![
         format!("--name=m{at}"),
-        format!("--data-dir={}", folder.path().join(format!("m{at}")).display()),
+        format!("--data-dir={}", data_folder.display()),
         format!("--listen-client-urls=http://127.0.0.1:{client}"),
         format!("--advertise-client-urls=http://127.0.0.1:{client}"),
         format!("--listen-peer-urls=http://127.0.0.1:{peer}"),

@@ -14,6 +14,8 @@ use crate::{environment, wait};
 
 const UNMOUNT_LIMIT: Duration = Duration::from_secs(10);
 const FILL_LIMIT: Duration = Duration::from_secs(5);
+/// Of a block device's `stat`, counted from 0 (Linux, Documentation/block/stat.rst).
+const FLUSHES_COLUMN: usize = 15;
 
 /// An ext4 file system in a file; it is unmounted when the value goes.
 #[derive(Debug)]
@@ -43,6 +45,15 @@ impl Disk {
     /// Where it is mounted.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("disk")
+    }
+
+    /// How often the device below was told to make durable what it had taken. Nobody else's writes are counted here.
+    pub fn flushes(&self) -> u64 {
+        let device = rustix::fs::stat(self.path()).expect("a mounted disk").st_dev;
+        let file = format!("/sys/dev/block/{}:{}/stat", rustix::fs::major(device), rustix::fs::minor(device));
+        let counters = fs::read_to_string(file).expect("the kernel counts what a device does");
+        let flushes = counters.split_ascii_whitespace().nth(FLUSHES_COLUMN);
+        flushes.expect("Linux counts flushes since 5.5").parse().expect("a number")
     }
 
     /// Fills what is free, but for so many bytes. Removing the file that is returned frees it again.
