@@ -75,7 +75,7 @@ enum Command {
         /// Only operations of these numbers: 1..100.
         #[arg(long, value_parser = range)]
         among: Option<Range<u64>>,
-        /// Only this cluster: 1x1, 1x2 or 3x2 (members and shards).
+        /// Only this cluster: 1x1, 1x2, 3x2 (members and shards) or 3x2-amended.
         #[arg(long, value_parser = named)]
         cluster: Option<&'static Cluster>,
         /// Print how often each thing was struck.

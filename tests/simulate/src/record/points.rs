@@ -64,7 +64,6 @@ const SUPERFLUOUS: &str = "phase: an older checkpoint is removed";
 const SENT: &str = "phase: a checkpoint is sent";
 const RECEIVED: &str = "phase: a checkpoint is received";
 const INSTALLED: &str = "phase: a received checkpoint is installed";
-/// No run of the clusters that are struck comes to this yet, so it is not among those that must be.
 const AMENDED: &str = "phase: a received checkpoint is amended";
 
 /// Everything that a member's disk is used for.
@@ -92,6 +91,7 @@ const PHASES: &[&str] = &[
     SENT,
     RECEIVED,
     INSTALLED,
+    AMENDED,
 ];
 
 /// Where every operation of every kind has to be struck.

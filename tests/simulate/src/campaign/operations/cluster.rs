@@ -2,7 +2,7 @@
 //!
 //! Clients ask all the while. The victim starts for the first time, goes on with fewer executors after a clean restart, and
 //! with all of them again after a loss of power. Among three members it sends a checkpoint to one that fell behind, and
-//! is sent one when it has fallen behind itself.
+//! is sent one when it has fallen behind itself; or it is sent one that it has to amend.
 
 use crate::check::Violation;
 use crate::moment::Moment;
@@ -27,8 +27,8 @@ pub struct Cluster {
     members: usize,
     shards: u32,
     victim: usize,
-    /// Who is cut off and falls behind, when, and for how many milliseconds.
-    apart: &'static [(usize, u64, u64)],
+    /// What makes members fall behind, and when, in milliseconds.
+    faults: &'static [(u64, Fault)],
     /// When the victim is restarted, when it loses power, and when the work is over, in milliseconds.
     restart: u64,
     power_loss: u64,
@@ -36,19 +36,44 @@ pub struct Cluster {
 }
 
 pub const ALL: &[Cluster] = &[
-    Cluster { name: "1x1", members: 1, shards: 1, victim: 0, apart: &[], restart: 900, power_loss: 1_500, end: 2_000 },
-    Cluster { name: "1x2", members: 1, shards: 2, victim: 0, apart: &[], restart: 900, power_loss: 1_500, end: 2_000 },
+    Cluster { name: "1x1", members: 1, shards: 1, victim: 0, faults: &[], restart: 900, power_loss: 1_500, end: 2_000 },
+    Cluster { name: "1x2", members: 1, shards: 2, victim: 0, faults: &[], restart: 900, power_loss: 1_500, end: 2_000 },
     Cluster {
         name: "3x2",
         members: 3,
         shards: 2,
         victim: 1,
-        apart: &[(2, 1_200, 500), (1, 2_100, 1_300)],
+        faults: &[(1_200, isolated(2, 500)), (2_100, isolated(1, 1_300))],
         restart: 4_000,
         power_loss: 4_500,
         end: 5_000,
     },
+    // Executor 1 of the victim and executor 0 of another stand still, each with groups of its own, until the primary is gone:
+    // each lacks what the other has.
+    Cluster {
+        name: "3x2-amended",
+        members: 3,
+        shards: 2,
+        victim: 0,
+        faults: &[
+            (1_200, isolated(0, 300)),
+            (2_400, paused(0, 1, 2_400)),
+            (2_400, paused(1, 0, 2_400)),
+            (4_700, isolated(2, 3_000)),
+        ],
+        restart: 8_300,
+        power_loss: 8_800,
+        end: 9_300,
+    },
 ];
+
+const fn isolated(member: usize, milliseconds: u64) -> Fault {
+    Fault::Isolate { whom: Whom::Member(member), way: Way::Both, lasts: Duration::from_millis(milliseconds) }
+}
+
+const fn paused(member: usize, executor: u16, milliseconds: u64) -> Fault {
+    Fault::PauseExecutor { whom: Whom::Member(member), executor, lasts: Duration::from_millis(milliseconds) }
+}
 
 impl Cluster {
     /// The cluster of this name.
@@ -69,12 +94,8 @@ impl Cluster {
         (shape.appetite.leases, shape.appetite.compactions) = (4, 1);
         (shape.catch_up.group_log_bytes, shape.catch_up.held_log_bytes) = (0, 100_000);
         shape.catch_up.part_bytes = 1_500;
-        let fault = |&(member, at, lasts): &(usize, u64, u64)| {
-            let lasts = Duration::from_millis(lasts);
-            let fault = Fault::Isolate { whom: Whom::Member(member), way: Way::Both, lasts };
-            Planned { at: milliseconds(at), fault }
-        };
-        let faults = self.apart.iter().map(fault).collect();
+        let fault = |(at, fault): &(u64, Fault)| Planned { at: milliseconds(*at), fault: fault.clone() };
+        let faults = self.faults.iter().map(fault).collect();
         Plan { seed, shape, faults }
     }
 
