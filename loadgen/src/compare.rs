@@ -2,6 +2,7 @@
 //! does meanwhile meets both. Every run has to prove its work; the table is printed even if one does not, and the
 //! exit code says so.
 
+mod metrics;
 pub mod options;
 mod process;
 mod row;

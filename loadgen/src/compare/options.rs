@@ -20,6 +20,8 @@ pub enum Row {
     /// Three members of each on both cores, puts by 256 clients over all members. Campanile's have one shard, and one of
     /// the cores each.
     Members3,
+    /// Campanile that writes one checkpoint after the other, against itself that writes none: puts by 256 clients.
+    Checkpoints,
     /// A million keys: filling, memory, restart, and the cost of a put.
     Million,
 }

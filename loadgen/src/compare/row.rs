@@ -23,6 +23,12 @@ const MANY_CLIENTS: usize = 256;
 const CLIENTS_FOR_TWO_CORES: usize = 2048;
 /// Puts on all of the million keys, and as many on few.
 const MILLION_PUTS: u64 = 200_000;
+/// What the first and the second side of the checkpoints' row are told: never, and whenever as much log has grown as two
+/// segments hold, which is as often as can be.
+const NO_CHECKPOINTS: &[&str] = &["--snapshot-count=1000000000000"];
+const MANY_CHECKPOINTS: &[&str] = &["--snapshot-count=1", "--checkpoint-wal-bytes=134217728"];
+/// So many times the keys of other rows are in each checkpoint.
+const CHECKPOINT_KEYS_TIMES: u64 = 20;
 const CONNECTIONS: usize = 8;
 /// A load may meet a server that is busy with a checkpoint or an election.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,6 +40,8 @@ pub enum Wanted {
     RatioAtLeast(f64),
     /// At most so many times the first side's value.
     RatioAtMost(f64),
+    /// At least this value, whatever the first side has.
+    ValueAtLeast(f64),
     /// At most this value, whatever the first side has.
     ValueAtMost(f64),
     /// Only to be shown.
@@ -79,6 +87,9 @@ impl Row {
             Self::Update => "Kubernetes update, 256 clients",
             Self::Shards => "Put, 2048 clients, all cores free",
             Self::Members3 => "Put, 256 clients, three members on both cores",
+            Self::Checkpoints => {
+                return format!("Put, 256 clients, {} keys", CHECKPOINT_KEYS_TIMES * options.keys);
+            }
             Self::Million => return format!("{} keys", options.million_keys),
         };
         title.to_owned()
@@ -94,6 +105,12 @@ impl Row {
             Self::Get | Self::Update => vec![rate(5.0), p99(Wanted::Nothing), CPU],
             Self::Shards => vec![rate(1.25), Metric { wanted: Wanted::RatioAtMost(1.25), ..CPU }],
             Self::Members3 => vec![rate(4.0), p99(Wanted::Nothing), CPU],
+            Self::Checkpoints => vec![
+                metric(RATE, PER_SECOND, Wanted::Nothing),
+                p99(Wanted::Nothing),
+                metric("p99.9", " µs", Wanted::Nothing),
+                metric("checkpoints", "", Wanted::ValueAtLeast(1.0)),
+            ],
             Self::Million => vec![
                 metric("fill", "/s", Wanted::RatioAtLeast(2.0)),
                 metric("resident memory", " MiB", Wanted::RatioAtMost(1.0)),
@@ -112,6 +129,7 @@ impl Row {
             cpus: cpus.to_vec(),
             shards,
             one_core_each: members > cpus.len(),
+            flags: Vec::new(),
             data_root: options.data_root(),
         };
         let shards = |count| (!options.no_shard_flags).then_some(count);
@@ -126,6 +144,12 @@ impl Row {
                 side("etcd", plan(etcd, &both, None, 3), &[]),
                 side("campanile", plan(campanile, &both, shards(1), 3), &[]),
             ],
+            Self::Checkpoints => {
+                [("no checkpoints", NO_CHECKPOINTS), ("checkpoints", MANY_CHECKPOINTS)].map(|(name, flags)| {
+                    let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+                    side(name, Plan { flags, ..plan(campanile, &one, shards(1), 1) }, &[options.client_cpu])
+                })
+            }
             _ => [
                 side("etcd", plan(etcd, &one, None, 1), &[options.client_cpu]),
                 side("campanile", plan(campanile, &one, shards(1), 1), &[options.client_cpu]),
@@ -150,13 +174,19 @@ impl Row {
             _ => (Operation::Put, MANY_CLIENTS),
         };
         let connections = CONNECTIONS.min(clients);
-        let load = Load { clients, connections, ..load(options, side, &cluster, operation) };
+        let mut load = Load { clients, connections, ..load(options, side, &cluster, operation) };
+        if self == Self::Checkpoints {
+            load = Load { keys: CHECKPOINT_KEYS_TIMES * options.keys, prefill: true, ..load };
+        }
         let (report, usage) = measured(&load, &cluster)?;
         let latencies = report.first().latencies;
         let cpu_us = cpu_us_per_request(&report, usage);
         let values = match self {
             Self::Put1 => vec![latencies.p50_us, latencies.p99_us, cpu_us],
             Self::Shards => vec![report.per_second, cpu_us],
+            Self::Checkpoints => {
+                vec![report.per_second, latencies.p99_us, latencies.p99_9_us, cluster.checkpoints()? as f64]
+            }
             _ => vec![report.per_second, latencies.p99_us, cpu_us],
         };
         Ok(Sample { values, reports: vec![report], usage })

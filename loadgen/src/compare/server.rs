@@ -1,7 +1,7 @@
 //! Starts and stops the servers of a comparison: each with a new data directory on a real disk, pinned, durable, and
 //! on ports of its own. A server never outlives the comparison, nor does its directory.
 
-use super::process::Usage;
+use super::{metrics, process::Usage};
 use crate::{driver::control::Control, endpoint::Endpoint, error::Error};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -21,6 +21,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(1);
 /// etcd's quota of 2 GiB would end a long comparison.
 const QUOTA_BYTES: u64 = 8 << 30;
+/// The counter of finished checkpoints.
+const CHECKPOINTS: &str = "etcd_disk_backend_commit_duration_seconds_count";
 /// Lines of a server's log that are shown if it does not start: its first words, and its last.
 const LOG_LINES_FIRST: usize = 5;
 const LOG_LINES_LAST: usize = 10;
@@ -36,6 +38,8 @@ pub struct Plan {
     pub shards: Option<usize>,
     /// Each member of a campanile is told one of the cores, in turn: members that share cores do not share executors'.
     pub one_core_each: bool,
+    /// Further flags.
+    pub flags: Vec<String>,
     pub data_root: PathBuf,
 }
 
@@ -80,6 +84,7 @@ impl Cluster {
             let directory = new_directory(&cluster.plan.data_root)?;
             let mut arguments = arguments(name, *client, *peer, &peers.join(","), &directory);
             arguments.extend(cluster.plan.campanile_arguments(number));
+            arguments.extend(cluster.plan.flags.iter().cloned());
             let endpoint = format!("127.0.0.1:{client}").parse().expect("a valid endpoint");
             let child = spawn(&cluster.plan, &arguments, &directory);
             match child {
@@ -104,6 +109,15 @@ impl Cluster {
     /// If one has died.
     pub fn usage(&self) -> Result<Usage, Error> {
         self.members.iter().try_fold(Usage::default(), |sum, member| Ok(sum.plus(Usage::of(member.child.id())?)))
+    }
+
+    /// The checkpoints, or an etcd's commits of its backend, that all members have finished.
+    ///
+    /// # Errors
+    /// If one does not tell.
+    pub fn checkpoints(&self) -> Result<u64, Error> {
+        let count = |member: &Member| metrics::sample(&member.endpoint, CHECKPOINTS);
+        self.members.iter().try_fold(0, |sum, member| Ok(sum + count(member)?))
     }
 
     /// Stops every member, starts all again on their data, and returns the time from the start to the last one's first

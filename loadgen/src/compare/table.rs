@@ -28,6 +28,7 @@ impl Line {
         match self.metric.wanted {
             Wanted::RatioAtLeast(times) => Some(self.ratio() >= times),
             Wanted::RatioAtMost(times) => Some(self.ratio() <= times),
+            Wanted::ValueAtLeast(value) => Some(self.medians[1] >= value),
             Wanted::ValueAtMost(value) => Some(self.medians[1] <= value),
             Wanted::Nothing => None,
         }
@@ -37,6 +38,7 @@ impl Line {
         let wanted = match self.metric.wanted {
             Wanted::RatioAtLeast(times) => format!("≥ {times}x"),
             Wanted::RatioAtMost(times) => format!("≤ {times}x"),
+            Wanted::ValueAtLeast(value) => format!("≥ {value}"),
             Wanted::ValueAtMost(value) => format!("≤ {value}"),
             Wanted::Nothing => return String::new(),
         };
@@ -104,6 +106,7 @@ mod tests {
             line(Wanted::RatioAtLeast(5.0), [20_000.0, 110_000.0]),
             line(Wanted::RatioAtMost(0.25), [100.0, 26.0]),
             line(Wanted::ValueAtMost(1.3), [9.0, 1.2]),
+            line(Wanted::ValueAtLeast(1.0), [0.0, 0.0]),
             line(Wanted::Nothing, [1.0, 1.0]),
         ];
         let text = Table { sides: ["etcd", "campanile"], lines }.to_string();
@@ -112,6 +115,7 @@ mod tests {
         assert_eq!(lines[2], "| Put | rate | 20,000/s | 110,000/s | 5.50x | ≥ 5x: yes |");
         assert!(lines[3].ends_with("0.26x | ≤ 0.25x: **no** |"));
         assert!(lines[4].ends_with("| ≤ 1.3: yes |"));
-        assert!(lines[5].ends_with("1.00x |  |"));
+        assert!(lines[5].ends_with("| ≥ 1: **no** |"));
+        assert!(lines[6].ends_with("1.00x |  |"));
     }
 }
