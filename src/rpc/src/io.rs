@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http2::PingCounter;
+use crate::http2::ClientFrames;
 use crate::limits::WRITE_BUFFER_MAX_BYTES;
 
 /// Bytes asked of the socket at a time while its first bytes are looked at.
@@ -39,7 +39,7 @@ struct Shared<T> {
     /// HTTP/2 could not write all that it wanted to: what was gathered may end within a frame.
     write_cut: bool,
     /// Of an HTTP/2 connection.
-    pings: Option<PingCounter>,
+    frames: Option<ClientFrames>,
     received: u64,
     sent: u64,
 }
@@ -60,7 +60,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
             read_pending: false,
             write_refused: false,
             write_cut: false,
-            pings: None,
+            frames: None,
             received: 0,
             sent: 0,
         };
@@ -88,14 +88,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
         self.shared.borrow_mut().ahead.advance(count);
     }
 
-    /// What is read from now on is HTTP/2, from its preface on: its pings are counted.
-    pub(crate) fn count_pings(&self) {
-        self.shared.borrow_mut().pings = Some(PingCounter::new());
+    /// What is read from now on is HTTP/2, from its preface on.
+    pub(crate) fn follow_frames(&self) {
+        self.shared.borrow_mut().frames = Some(ClientFrames::new());
     }
 
     /// Pings that were read since the last call.
     pub(crate) fn take_pings(&self) -> u32 {
-        self.shared.borrow_mut().pings.as_mut().map_or(0, PingCounter::take)
+        self.shared.borrow_mut().frames.as_mut().map_or(0, ClientFrames::take_pings)
     }
 
     /// Adds a frame to what is to be sent, unless that ends within another one.
@@ -146,9 +146,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Io<T> {
 }
 
 impl<T> Shared<T> {
-    fn count_pings(&mut self, fresh: &[u8]) {
-        if let Some(pings) = &mut self.pings {
-            pings.push(fresh);
+    /// The bytes go to HTTP/2 next.
+    fn follow(&mut self, fresh: &mut [u8]) {
+        if let Some(frames) = &mut self.frames {
+            frames.push(fresh);
         }
     }
 }
@@ -177,7 +178,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         if !shared.ahead.is_empty() {
             let count = into.remaining().min(shared.ahead.len());
             into.put_slice(&shared.ahead[..count]);
-            shared.count_pings(&into.filled()[into.filled().len() - count..]);
+            let before = into.filled().len() - count;
+            shared.follow(&mut into.filled_mut()[before..]);
             shared.ahead.advance(count);
             return Poll::Ready(Ok(()));
         }
@@ -187,9 +189,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         let before = into.filled().len();
         let read = Pin::new(&mut shared.socket).poll_read(cx, into);
         shared.read_pending = read.is_pending();
-        let fresh = &into.filled()[before..];
+        let fresh = &mut into.filled_mut()[before..];
         shared.received += fresh.len() as u64;
-        shared.count_pings(fresh);
+        shared.follow(fresh);
         read
     }
 }

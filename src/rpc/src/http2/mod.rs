@@ -12,13 +12,15 @@
 //! | `answer.rs` | the handler's answers become frames |
 //! | `exchange.rs` | what is known of one call |
 //! | `timers.rs`, `keepalive.rs` | deadlines, keepalive, the end of draining |
-//! | `frames.rs`, `pings.rs` | clients that ping too often |
+//! | `frames.rs` | follows the client's frames on their way to h2 |
+//! | `authority.rs`, `pings.rs` | clients that name a URL as authority; clients that ping too often |
 //! | `headers.rs` | the fields of answers |
 //! | `signal.rs` | which streams h2 has news of |
 
 mod accept;
 mod admission;
 mod answer;
+mod authority;
 mod connection;
 mod exchange;
 mod frames;
@@ -44,7 +46,7 @@ use crate::limits::{
 use crate::segment::Segment;
 use crate::serve::{ConnectionError, Environment};
 use connection::Connection;
-pub(crate) use frames::PingCounter;
+pub(crate) use frames::ClientFrames;
 
 /// Serves a connection whose preface is ahead in `io`.
 pub(crate) async fn serve<T, H>(io: Io<T>, peer: Rc<Peer>, environment: Environment<H>) -> Result<(), ConnectionError>
@@ -52,7 +54,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Handler,
 {
-    io.count_pings();
+    io.follow_frames();
     let h2 = Builder::new()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
