@@ -6,11 +6,13 @@ mod command;
 
 use std::time::Duration;
 
-use campanile_test_support::{Cluster, Options, Program, tools};
+use campanile_test_support::{Cluster, Options, Program, tools, wait};
 use command::Ctl;
 
 /// More shards than most machines of a developer have cores: they share executors.
 const SHARDS: usize = 3;
+/// A member that has just started still has to tell the others where clients reach it.
+const ANNOUNCED_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs `test` on a fresh cluster for each `etcdctl` that is there.
 async fn with_each_etcdctl(members: usize, test: impl Fn(&Ctl)) {
@@ -207,6 +209,13 @@ async fn endpoints_of_three_members() {
         let cells = |line: &str| line.split('|').nth(2).map(|hash| hash.trim().to_owned());
         let hashes: Vec<_> = table.lines().filter(|line| line.contains("127.0.0.1")).filter_map(cells).collect();
         assert!(hashes.len() == 3 && hashes.iter().all(|hash| *hash == hashes[0]), "{table}");
+        // Some commands of 3.4 send an endpoint as it was written for the authority of their requests.
+        let urls: Vec<String> = addresses.iter().map(|address| format!("http://{address}")).collect();
+        let by_url = Ctl { tool: ctl.tool, endpoints: urls.join(",") };
+        for command in ["status", "hashkv"] {
+            let lines = by_url.ok(&["endpoint", command]);
+            assert_eq!(lines.matches("http://").count(), 3, "{command}: {lines}");
+        }
         let members = ctl.ok(&["member", "list", "--write-out=table"]);
         assert_eq!(members.matches("started").count(), 3, "{members}");
         for name in ["m0", "m1", "m2"] {
@@ -214,6 +223,40 @@ async fn endpoints_of_three_members() {
         }
     })
     .await;
+}
+
+/// Waits until each of these members tells the clients' URLs of all members, whether they run or not.
+async fn each_tells_of_all(cluster: &Cluster, tool: &tools::Tool, asked: &[usize]) {
+    for &member in asked {
+        let ctl = Ctl { tool, endpoints: cluster.members[member].address.clone() };
+        let tells_of_all = async || {
+            let members = tokio::task::block_in_place(|| ctl.ok(&["member", "list"]));
+            cluster.members.iter().all(|one| members.contains(&format!("http://{}", one.address))).then_some(())
+        };
+        wait::until("where clients reach each member", ANNOUNCED_LIMIT, tells_of_all).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_member_tells_where_all_are_reached() {
+    let program = Program::subject(env!("CARGO_BIN_EXE_campanile"));
+    for tool in tools::etcdctls() {
+        let options = Options { members: 3, shards: SHARDS, ..Options::default() };
+        let mut cluster = Cluster::start(&program, &options).await;
+        each_tells_of_all(&cluster, &tool, &[0, 1, 2]).await;
+        let ctl = Ctl { tool: &tool, endpoints: cluster.members[1].address.clone() };
+        let status = tokio::task::block_in_place(|| ctl.ok(&["endpoint", "status", "--cluster"]));
+        assert_eq!(status.lines().count(), 3, "{status}");
+        // It stands in the log: a member that is down is told of, even by others that have just started.
+        cluster.kill_all();
+        for member in [0, 1] {
+            cluster.members[member].start();
+        }
+        for member in [0, 1] {
+            cluster.members[member].ready().await;
+        }
+        each_tells_of_all(&cluster, &tool, &[0, 1]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,12 +7,14 @@
 //!
 //! ```text
 //! u32 version | i64 compacted | u32 count, i64 compaction... | opens | u32 count, (i64 lease, i64 ttl, u64 granted)...
-//! | u32 count, group...
+//! | u32 count, group... | (u64 member, attributes)... to the end
+//! attributes: see `control::members`
 //! group: u32 group | u64 cut index, cut term | u64 fence's epoch term, u32 attempt, u64 term | u32 count, u64 voter...
 //! ```
 
 use crate::clock::{Epoch, Fence, Opens};
 use crate::codec::{Malformed, Reader, Write};
+use crate::control::members::{Announced, Attributes};
 use crate::group::Place;
 use bytes::Bytes;
 use campanile_storage::checkpoint::{DecodedChunk, Version};
@@ -46,6 +48,8 @@ pub struct Meta {
     pub opens: Opens,
     /// Live leases: (id, time to live in seconds, index of the grant).
     pub leases: Vec<(LeaseId, i64, Index)>,
+    /// What members had announced of themselves.
+    pub announced: Announced,
     /// Every group, the control group too.
     pub groups: BTreeMap<GroupId, GroupCut>,
 }
@@ -68,6 +72,7 @@ impl Meta {
             self.compactions = compactions.filter(|at| *at > self.compacted).collect();
             self.opens = own.opens;
             self.leases = own.leases;
+            self.announced = own.announced;
         }
         self.groups.extend(own.groups);
     }
@@ -97,6 +102,10 @@ impl Meta {
             buffer.put_count(voters.len());
             voters.iter().for_each(|voter| buffer.put_u64(voter.0));
         }
+        for (member, attributes) in &self.announced {
+            buffer.put_u64(member.0);
+            attributes.encode(&mut buffer);
+        }
         buffer
     }
 
@@ -115,8 +124,11 @@ impl Meta {
         let leases = (0..count).map(|_| decode_lease(&mut reader)).collect::<Result<_, _>>()?;
         let count = reader.count(GROUP_BYTES_MIN, "number of groups")?;
         let groups = (0..count).map(|_| decode_group(&mut reader)).collect::<Result<_, _>>()?;
-        reader.end("end of a checkpoint's meta part")?;
-        Ok(Meta { compacted, compactions, opens, leases, groups })
+        let mut announced = Announced::new();
+        while !reader.is_empty() {
+            announced.insert(MemberId(reader.u64("member")?), Attributes::decode(&mut reader)?);
+        }
+        Ok(Meta { compacted, compactions, opens, leases, announced, groups })
     }
 }
 
@@ -222,6 +234,10 @@ mod tests {
             compactions: vec![Revision(8)],
             opens,
             leases: vec![(LeaseId(7), 60, Index(4))],
+            announced: Announced::from([(
+                MemberId(1),
+                Attributes { name: "a".to_owned(), client_urls: vec!["u".to_owned()] },
+            )]),
             groups: BTreeMap::from([(GroupId(1), GroupCut { place, voters: vec![MemberId(1)] })]),
         }
     }
@@ -253,6 +269,10 @@ mod tests {
                 "0300000000000000",
                 "01000000",
                 "0100000000000000",
+                "0100000000000000",
+                "0100000061",
+                "01000000",
+                "0100000075",
             )
         );
     }
@@ -282,11 +302,13 @@ mod tests {
             compactions: vec![Revision(6), Revision(11)],
             opens: Opens::default(),
             leases: Vec::new(),
+            announced: Announced::new(),
             groups: BTreeMap::from([(GroupId::CONTROL, cut(20))]),
         };
         meta.amend(own.clone());
         assert_eq!((meta.compacted, meta.compactions), (Revision(6), vec![Revision(11)]));
         assert_eq!((meta.opens, meta.leases), (own.opens.clone(), own.leases.clone()));
+        assert_eq!(meta.announced, own.announced);
         // What the checkpoint's stores do not have of a compaction is made up for.
         let mut meta = sample();
         meta.amend(own);
@@ -297,8 +319,11 @@ mod tests {
     fn comes_back_as_it_went_and_every_truncation_is_malformed() {
         let encoded = sample().encode();
         assert_eq!(Meta::decode(encoded.clone().into()), Ok(sample()));
+        let silent = Meta { announced: Announced::new(), ..sample() };
         for length in 0..encoded.len() {
-            assert!(Meta::decode(Bytes::copy_from_slice(&encoded[..length])).is_err());
+            let decoded = Meta::decode(Bytes::copy_from_slice(&encoded[..length]));
+            assert!(decoded.is_err() || length == silent.encode().len(), "{length}: {decoded:?}");
         }
+        assert_eq!(Meta::decode(silent.encode().into()), Ok(silent));
     }
 }

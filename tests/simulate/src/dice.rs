@@ -16,6 +16,7 @@ pub enum Part {
     Client(u64),
     Watcher(u64),
     Interleaving,
+    Announcing,
 }
 
 /// Seeded dice.
@@ -31,6 +32,7 @@ impl Dice {
             Part::World => 3,
             Part::Network => 4,
             Part::Interleaving => 5,
+            Part::Announcing => 6,
             Part::Disk(member) => 1_000 + member,
             Part::Client(client) => 2_000 + client,
             Part::Watcher(watcher) => 3_000 + watcher,

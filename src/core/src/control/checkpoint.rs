@@ -137,6 +137,7 @@ impl Control {
             compactions: self.compactions.ahead(),
             opens,
             leases: self.leases.snapshot(),
+            announced: self.announced().clone(),
             groups,
         }
     }

@@ -219,6 +219,7 @@ impl Control {
                     self.leases.remove(lease);
                 }
                 Record::Compact { at } => self.compactions.push(at),
+                Record::Announce { member, ref attributes } => self.members.adopt(member, attributes),
                 Record::Shards(_) => {}
             }
         }

@@ -12,6 +12,7 @@
 //! | `checkpoint` | when one is due, and its steps |
 //! | `behind` | members that fell behind, and the checkpoint that is offered to them |
 //! | `install` | this member fell behind: receives a checkpoint and makes it live |
+//! | `members` | what members announce of themselves |
 //! | `expiry` | leases run out on the open primary |
 
 mod behind;
@@ -22,6 +23,7 @@ mod coordinator;
 mod entries;
 mod expiry;
 mod install;
+pub mod members;
 mod reads;
 pub mod record;
 mod records;
@@ -50,6 +52,7 @@ use confirm::Confirmations;
 use coordinator::Coordinator;
 use entries::Applying;
 use install::Install;
+use members::{Announced, Members};
 use records::Adoptions;
 use requests::Requests;
 use std::collections::BTreeMap;
@@ -68,6 +71,7 @@ pub struct ControlStart {
     pub compactions: Vec<Revision>,
     /// Live leases: (id, time to live in seconds, index of the grant).
     pub leases: Vec<(LeaseId, i64, Index)>,
+    pub announced: Announced,
 }
 
 #[derive(Debug)]
@@ -94,6 +98,7 @@ pub struct Control {
     checkpoints: Checkpoints,
     behind: Behind,
     install: Install,
+    members: Members,
     /// What was broadcast last.
     shown: Revision,
 }
@@ -114,6 +119,7 @@ impl Control {
             succession: Succession::new(config.member, config.voters.len(), patience_ticks),
             confirmations: Confirmations::new(config.seed),
             applying: Applying::default(),
+            members: Members::new(config.member, &config.members, start.announced),
             config,
             group,
             counter: Counter::new(visible, start.opens),
@@ -178,6 +184,7 @@ impl Control {
         self.perform(actions, now, out);
         self.expire_questions(now, out);
         self.expire_leases(now, out);
+        self.tick_members(out);
         self.tick_behind(out);
         self.tick_install(out);
         self.tick_checkpoints(out);
@@ -222,6 +229,7 @@ impl Control {
             PeerMessage::AskVisible { question } => self.asked_by_member(from, question, now, out),
             PeerMessage::Visible { question, seen } => self.primary_answered(question, seen),
             PeerMessage::CatchUp(message) => self.catch_up(from, message, out),
+            PeerMessage::Announce(attributes) => self.take_announcement(from, attributes, out),
             PeerMessage::WinFor { .. } => {}
         }
     }

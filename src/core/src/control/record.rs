@@ -9,14 +9,16 @@
 //!   5 revoke    i64 lease                            a lease without keys
 //!   6 compact   i64 revision
 //!   7 fragment  epoch, i64 revision, u32 groups, u32 count, i64 lease...     leases revoked together with their keys
+//!   8 announce  u64 member, its attributes            see `members`
 //! epoch: u64 term, u32 attempt
 //! ```
 
+use super::members::Attributes;
 use crate::clock::Epoch;
 use crate::clock::opens::Open;
 use crate::codec::{Malformed, Reader, Write};
 use bytes::Bytes;
-use campanile_storage::ids::{LeaseId, Revision, Term};
+use campanile_storage::ids::{LeaseId, MemberId, Revision, Term};
 
 /// One entry of the control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,11 @@ pub enum Record {
     Compact {
         at: Revision,
     },
+    /// What a member is to be told to be.
+    Announce {
+        member: MemberId,
+        attributes: Attributes,
+    },
 }
 
 /// The control group's part of a transaction: the leases that die at the revision that deletes their keys.
@@ -61,6 +68,7 @@ const GRANT: u8 = 4;
 const REVOKE: u8 = 5;
 const COMPACT: u8 = 6;
 const FRAGMENT: u8 = 7;
+const ANNOUNCE: u8 = 8;
 
 impl ControlEntry {
     #[must_use]
@@ -102,6 +110,10 @@ impl ControlEntry {
             REVOKE => ControlEntry::Record(Record::Revoke { lease: LeaseId(reader.i64("lease")?) }),
             COMPACT => ControlEntry::Record(Record::Compact { at: Revision(reader.i64("revision")?) }),
             FRAGMENT => ControlEntry::Fragment(fragment(&mut reader)?),
+            ANNOUNCE => ControlEntry::Record(Record::Announce {
+                member: MemberId(reader.u64("member")?),
+                attributes: Attributes::decode(&mut reader)?,
+            }),
             _ => return Err(Malformed("control entry kind")),
         };
         reader.end("end of control entry")?;
@@ -128,6 +140,11 @@ impl Record {
             Record::Compact { at } => {
                 buffer.put_u8(COMPACT);
                 buffer.put_i64(at.0);
+            }
+            Record::Announce { member, attributes } => {
+                buffer.put_u8(ANNOUNCE);
+                buffer.put_u64(member.0);
+                attributes.encode(buffer);
             }
         }
     }
@@ -165,6 +182,10 @@ mod tests {
             ControlEntry::Record(Record::Grant { lease: LeaseId(7), ttl_seconds: 60 }),
             ControlEntry::Record(Record::Revoke { lease: LeaseId(7) }),
             ControlEntry::Record(Record::Compact { at: Revision(3) }),
+            ControlEntry::Record(Record::Announce {
+                member: MemberId(9),
+                attributes: Attributes { name: "a".to_owned(), client_urls: vec!["u".to_owned(), String::new()] },
+            }),
             ControlEntry::Fragment(ControlFragment {
                 epoch: EPOCH,
                 revision: Revision(6),

@@ -19,7 +19,7 @@ impl Executor {
                     self.leases.remove(lease);
                 }
                 Record::Compact { at } => self.compactions.push_back(at),
-                Record::Shards(_) => {}
+                Record::Shards(_) | Record::Announce { .. } => {}
             }
         }
         self.out.tell(CONTROL_EXECUTOR, Message::Adopted { index });

@@ -6,6 +6,7 @@
 use super::Executor;
 use super::effect::{CONTROL_EXECUTOR, Origin};
 use super::message::Message;
+use crate::control::Control;
 use crate::error::UserError;
 use crate::request::Request;
 use crate::response::{HashKv, Response, Status};
@@ -48,22 +49,26 @@ impl Executor {
         match request {
             Request::HashKv { at } => self.hash(origin, at),
             Request::Hash => self.hash(origin, Revision(0)),
-            Request::MemberList { .. } => {
-                let response = Response::MemberList { revision, members: self.config.members.clone() };
-                self.out.answer(origin, Ok(response));
-            }
             Request::AlarmGet { .. } => {
                 self.out.answer(origin, Ok(Response::AlarmGet { revision, alarms: Vec::new() }));
             }
-            Request::Status if self.control.is_none() => {
-                self.out.tell(CONTROL_EXECUTOR, Message::Inspect { origin, request });
-            }
+            request => match &self.control {
+                Some(control) => self.out.answer(origin, Ok(self.of_control(control, &request))),
+                None => self.out.tell(CONTROL_EXECUTOR, Message::Inspect { origin, request }),
+            },
+        }
+    }
+
+    /// What the control executor knows.
+    fn of_control(&self, control: &Control, request: &Request) -> Response {
+        let revision = self.visible;
+        match request {
+            Request::MemberList { .. } => Response::MemberList { revision, members: control.members() },
             Request::Status => {
-                let control = self.control.as_ref().expect("just seen");
                 let (committed_index, applied_index) = control.indices();
                 let leader = self.leader.unwrap_or(MemberId::NONE);
                 let status = Status { revision, leader, committed_index, applied_index, is_learner: false };
-                self.out.answer(origin, Ok(Response::Status(status)));
+                Response::Status(status)
             }
             _ => unreachable!("not a request to inspect: {request:?}"),
         }

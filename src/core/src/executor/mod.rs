@@ -45,6 +45,7 @@ pub mod writing;
 use crate::checkpoint::Meta;
 use crate::clock::{Epoch, Opens, Reign};
 use crate::codec::Malformed;
+use crate::control::members::Announced;
 use crate::control::{CheckpointPolicy, Control, ControlStart};
 use crate::evaluate::Limits;
 use crate::group::{Group, GroupConfig, GroupStart};
@@ -155,6 +156,8 @@ pub struct Start {
     pub stores: HashMap<ShardId, Store>,
     /// Live leases: (id, time to live in seconds, index of the grant).
     pub leases: Vec<(LeaseId, i64, Index)>,
+    /// What members had announced of themselves.
+    pub announced: Announced,
 }
 
 impl Default for Start {
@@ -170,6 +173,7 @@ impl Default for Start {
             groups: HashMap::new(),
             stores: HashMap::new(),
             leases: Vec::new(),
+            announced: Announced::new(),
         }
     }
 }
@@ -186,6 +190,7 @@ impl Start {
             compactions: meta.compactions.clone(),
             cuts: meta.cuts(),
             leases: meta.leases.clone(),
+            announced: meta.announced.clone(),
             ..Start::default()
         }
     }
@@ -257,6 +262,7 @@ impl Executor {
                 compacted: start.compacted,
                 compactions: start.compactions.clone(),
                 leases: start.leases,
+                announced: start.announced,
             };
             Control::new(config.clone(), group, control_start, now)
         });
@@ -426,6 +432,12 @@ impl Executor {
     #[must_use]
     pub fn is_serving(&self) -> bool {
         self.reign.is_some()
+    }
+
+    /// The members of the cluster, as far as this one knows; the control executor tells.
+    #[must_use]
+    pub fn members(&self) -> Option<Vec<Member>> {
+        self.control.as_ref().map(Control::members)
     }
 
     /// What the member may show now.

@@ -10,7 +10,7 @@ use super::replies::Reply;
 use crate::error::UserError;
 use crate::evaluate::{Compacted, Found, Gathered, Need, evaluate, find, needs};
 use crate::planted::planted;
-use crate::request::Operation;
+use crate::request::{Operation, Request};
 use crate::response::Response;
 use campanile_storage::ids::{Revision, ShardId};
 use std::collections::BTreeMap;
@@ -23,8 +23,16 @@ const READS_MAX: usize = 65_536;
 /// What waits for the leadership to be confirmed.
 #[derive(Debug)]
 enum Unconfirmed {
-    Read { origin: Origin, operation: Operation },
+    Read {
+        origin: Origin,
+        operation: Operation,
+    },
     Reply(Reply),
+    /// A question about the cluster that is to be answered as of now.
+    Inspection {
+        origin: Origin,
+        request: Request,
+    },
 }
 
 /// A read of several shards, or of one on another executor.
@@ -63,7 +71,7 @@ impl Reads {
         taken
             .filter_map(|unconfirmed| match unconfirmed {
                 Unconfirmed::Reply(reply) => Some(reply),
-                Unconfirmed::Read { .. } => None,
+                Unconfirmed::Read { .. } | Unconfirmed::Inspection { .. } => None,
             })
             .collect()
     }
@@ -93,10 +101,19 @@ impl Executor {
             let at = reign.visible();
             return self.read_at(origin, operation, at, self.compacted_by(at));
         }
+        self.ask_first(origin, Unconfirmed::Read { origin, operation });
+    }
+
+    /// A client asks about the cluster, and is to be told how it is now.
+    pub(super) fn inspect_confirmed(&mut self, origin: Origin, request: Request) {
+        self.ask_first(origin, Unconfirmed::Inspection { origin, request });
+    }
+
+    fn ask_first(&mut self, origin: Origin, unconfirmed: Unconfirmed) {
         if self.reads.len() >= READS_MAX {
             return self.out.answer(origin, Err(UserError::TooManyRequests));
         }
-        self.reads.unconfirmed.push(Unconfirmed::Read { origin, operation });
+        self.reads.unconfirmed.push(unconfirmed);
     }
 
     /// An answer that needs a confirmed leadership.
@@ -121,9 +138,13 @@ impl Executor {
                 (Unconfirmed::Read { origin, operation }, Ok((at, compacted))) => {
                     self.read_at(origin, operation, at, compacted);
                 }
-                (Unconfirmed::Read { origin, .. } | Unconfirmed::Reply(Reply { origin, .. }), Err(error)) => {
-                    self.out.answer(origin, Err(error));
-                }
+                (Unconfirmed::Inspection { origin, request }, Ok(_)) => self.inspect(origin, request),
+                (
+                    Unconfirmed::Read { origin, .. }
+                    | Unconfirmed::Inspection { origin, .. }
+                    | Unconfirmed::Reply(Reply { origin, .. }),
+                    Err(error),
+                ) => self.out.answer(origin, Err(error)),
                 (Unconfirmed::Reply(reply), Ok(_)) if self.reign.is_some() => self.replies.push(reply),
                 (Unconfirmed::Reply(reply), Ok(_)) => self.out.answer(reply.origin, Err(UserError::LeaderChanged)),
             }

@@ -31,6 +31,7 @@ impl Executor {
         match request {
             request if self.shards_total.is_none() => self.hold(ticket, request, relayed),
             Request::Operation(operation) if operation.is_read_only() => self.read(origin, operation),
+            Request::MemberList { linearizable: true } => self.inspect_confirmed(origin, request),
             Request::Status
             | Request::HashKv { .. }
             | Request::Hash

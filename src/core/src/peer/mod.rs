@@ -9,6 +9,7 @@
 //!   5 ask visible    u64 question
 //!   6 visible        u64 question, u8 known, i64 revision, u64 control index
 //!   7 catch up       see `catch_up`
+//!   8 announce       the sender's attributes: see `control::members`
 //! epoch: u64 term, u32 attempt
 //! ```
 
@@ -16,6 +17,7 @@ mod catch_up;
 
 use crate::clock::Epoch;
 use crate::codec::{Malformed, Reader, Write};
+use crate::control::members::Attributes;
 use crate::control::succession::Ends;
 use crate::group::wire;
 use bytes::Bytes;
@@ -55,6 +57,8 @@ pub enum PeerMessage {
     },
     /// A member that fell behind gets a checkpoint.
     CatchUp(CatchUp),
+    /// What the sender wants to be told of it.
+    Announce(Attributes),
 }
 
 const RAFT: u8 = 1;
@@ -64,6 +68,7 @@ const WIN_FOR: u8 = 4;
 const ASK_VISIBLE: u8 = 5;
 const VISIBLE: u8 = 6;
 const CATCH_UP: u8 = 7;
+const ANNOUNCE: u8 = 8;
 const END_BYTES: usize = 4 + 8 + 8;
 
 impl PeerMessage {
@@ -137,6 +142,10 @@ impl PeerMessage {
                 buffer.put_u8(CATCH_UP);
                 message.encode(buffer);
             }
+            PeerMessage::Announce(attributes) => {
+                buffer.put_u8(ANNOUNCE);
+                attributes.encode(buffer);
+            }
         }
         true
     }
@@ -160,6 +169,7 @@ impl PeerMessage {
                 PeerMessage::Visible { question, seen: known.then_some(seen) }
             }
             CATCH_UP => PeerMessage::CatchUp(CatchUp::decode(&mut reader)?),
+            ANNOUNCE => PeerMessage::Announce(Attributes::decode(&mut reader)?),
             _ => return Err(Malformed("peer message kind")),
         };
         reader.end("end of peer message")?;
@@ -215,6 +225,7 @@ mod tests {
             PeerMessage::CatchUp(CatchUp::AskPart { offer, offset: 4096 }),
             PeerMessage::CatchUp(CatchUp::Part { offer, file_bytes: 8192, offset: 4096, bytes: "part".into() }),
             PeerMessage::CatchUp(CatchUp::Withdrawn { offer }),
+            PeerMessage::Announce(Attributes { name: "a".to_owned(), client_urls: vec!["http://c".to_owned()] }),
         ];
         for message in messages {
             let mut buffer = Vec::new();

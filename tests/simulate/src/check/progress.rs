@@ -1,5 +1,5 @@
-//! When the faults have stopped, the cluster comes back within a bound: everybody is served, all members show the same, and
-//! nothing keeps running for ever.
+//! When the faults have stopped, the cluster comes back within a bound: everybody is served, all members show the same and
+//! tell the same of each other, and nothing keeps running for ever.
 
 use super::{Violation, promise};
 use campanile_storage::ids::Revision;
@@ -17,6 +17,8 @@ pub struct Settled {
     pub visible: Vec<(usize, Revision)>,
     /// Requests that were asked of each member after the faults, and have no good answer.
     pub unserved: Vec<String>,
+    /// Members that tell something else of one than this one says of itself.
+    pub mistold: Vec<String>,
 }
 
 impl Settled {
@@ -26,6 +28,7 @@ impl Settled {
         promise!(PROMISE, self.unserved.is_empty(), "after {BOUND:?} without faults: {:?}", self.unserved);
         let same = self.visible.windows(2).all(|pair| pair[0].1 == pair[1].1);
         promise!(PROMISE, same, "members stand at {:?}", self.visible);
+        promise!(PROMISE, self.mistold.is_empty(), "what members announced of themselves: {:?}", self.mistold);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
 use campanile_core::executor::effect::{ExecutorId, Input};
 use campanile_core::executor::{CatchUpBounds, Config, Executor, Start};
+use campanile_core::response;
 use campanile_core::time::Instant;
 use campanile_core::watch::StreamLimits;
 use campanile_storage::disk::simulated::SimulatedDisk;
@@ -120,6 +121,7 @@ pub struct Charter {
     pub stream_bytes_max: usize,
     pub entry_bytes_max: usize,
     pub slice_changes_max: usize,
+    pub announces: bool,
 }
 
 impl Process {
@@ -155,13 +157,19 @@ pub fn host(group: GroupId, executors: u16) -> u16 {
     group.shard().map_or(0, |shard| (shard.0 % u32::from(executors)) as u16)
 }
 
+/// What a member is told of another, or of itself: only then where clients would reach it, in this life.
+fn told(id: MemberId, announces: bool, life: u64) -> response::Member {
+    let client_urls = if announces { vec![format!("http://{id}.{life}")] } else { Vec::new() };
+    response::Member { id, name: format!("m{id}"), peer_urls: Vec::new(), client_urls, is_learner: false }
+}
+
 fn config(member: MemberId, executor: u16, executors: u16, charter: &Charter, seed: u64) -> Config {
     Config {
         executor,
         executors,
         member,
         voters: charter.voters.clone(),
-        members: Vec::new(),
+        members: charter.voters.iter().map(|&one| told(one, one == member && charter.announces, seed)).collect(),
         shards_for_new_cluster: charter.shards,
         election_ticks: charter.election_ticks,
         request_ticks_max: 60,

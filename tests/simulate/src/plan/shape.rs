@@ -49,6 +49,8 @@ pub struct Shape {
     /// Changes that a poll writes, or shows.
     pub slice_changes_max: usize,
     pub keys: u64,
+    /// Whether each member announces another name in each of its lives.
+    pub announces: bool,
     /// Weights of what clients ask, so that runs differ in what they are about.
     pub appetite: Appetite,
 }
@@ -109,6 +111,7 @@ impl Shape {
             appetite: Appetite::draw(dice),
             entry_bytes_max: dice.pick(&[1, 150, ENTRY_BYTES_MAX]),
             slice_changes_max: dice.pick(&[1, 3, SLICE_CHANGES_MAX]),
+            announces: Dice::of(seed, Part::Announcing).one_in(4),
         }
     }
 
@@ -137,6 +140,7 @@ impl Shape {
             keys: 12,
             entry_bytes_max: ENTRY_BYTES_MAX,
             slice_changes_max: SLICE_CHANGES_MAX,
+            announces: false,
             appetite: Appetite {
                 puts: 4,
                 deletes: 1,

@@ -51,6 +51,7 @@ const TRANSACTION: &str = "phase: a transaction over several shards reaches the 
 const GRANT: &str = "phase: the grant of a lease reaches the log";
 const REVOKE: &str = "phase: the revoke of a lease reaches the log";
 const REVOKE_WITH_KEYS: &str = "phase: the revoke of a lease with keys reaches the log";
+const ANNOUNCEMENT: &str = "phase: what a member announces of itself reaches the log";
 const COMPACTION: &str = "phase: a compaction reaches the log";
 const OPENING: &str = "phase: an opening reaches the log";
 const ZEROED: &str = "phase: the next segment is zeroed";
@@ -78,6 +79,7 @@ const PHASES: &[&str] = &[
     GRANT,
     REVOKE,
     REVOKE_WITH_KEYS,
+    ANNOUNCEMENT,
     COMPACTION,
     OPENING,
     ZEROED,
@@ -262,6 +264,7 @@ fn control(entry: &Entry) -> &'static str {
         ControlEntry::Record(Record::Grant { .. }) => GRANT,
         ControlEntry::Record(Record::Revoke { .. }) => REVOKE,
         ControlEntry::Record(Record::Compact { .. }) => COMPACTION,
+        ControlEntry::Record(Record::Announce { .. }) => ANNOUNCEMENT,
         ControlEntry::Fragment(_) => REVOKE_WITH_KEYS,
     }
 }

@@ -147,6 +147,7 @@ impl World {
             stream_bytes_max: shape.stream_bytes_max,
             entry_bytes_max: shape.entry_bytes_max,
             slice_changes_max: shape.slice_changes_max,
+            announces: shape.announces,
         };
         let fastest_ppm = shape.skew_ppm.iter().copied().max().unwrap_or(0);
         let mut world = World {

@@ -9,7 +9,8 @@ use crate::planted::honestly;
 use crate::record::watching::Kind;
 use crate::record::{CallId, History};
 use campanile_core::request::{KeyRange, Operation, Put, Range, RangeEnd, Request};
-use campanile_storage::ids::{LeaseId, Revision};
+use campanile_core::response::Member;
+use campanile_storage::ids::{LeaseId, MemberId, Revision};
 use std::time::Duration;
 
 /// From one attempt to ask everybody to the next.
@@ -84,7 +85,23 @@ impl World {
             let seats = member.process().into_iter().flat_map(|process| &process.seats);
             seats.map(move |seat| (number, seat.borrow().core.visible()))
         });
-        Settled { visible: visible.collect(), unserved: unserved.map(told).collect() }
+        Settled { visible: visible.collect(), unserved: unserved.map(told).collect(), mistold: self.mistold() }
+    }
+
+    /// What members tell of each other, and is not what these say of themselves.
+    fn mistold(&self) -> Vec<String> {
+        let members = self.members.iter().enumerate().filter(|(number, _)| !self.lame.contains(number));
+        let lists: Vec<_> = members
+            .filter_map(|(_, member)| Some((member.id, member.process()?.seats[0].borrow().core.members()?)))
+            .collect();
+        let of = |id: MemberId, list: &[Member]| list.iter().find(|one| one.id == id).cloned();
+        let mut mistold = Vec::new();
+        for (id, own) in &lists {
+            let truth = of(*id, own);
+            let others = lists.iter().filter(|(_, list)| of(*id, list) != truth);
+            mistold.extend(others.map(|(other, list)| format!("{other} tells {:?}, not {truth:?}", of(*id, list))));
+        }
+        mistold
     }
 
     /// Compares everything that clients were told with what the logs say.

@@ -89,6 +89,7 @@ impl Cluster {
             keys: 5,
             safety: Duration::from_millis(self.end),
             checkpoint_transactions: 25,
+            announces: true,
             ..Shape::small(self.members, self.shards, EXECUTORS)
         };
         (shape.appetite.leases, shape.appetite.compactions) = (4, 1);
