@@ -118,6 +118,11 @@ fn trace_16_a_transaction_without_effect_is_confirmed() {
 }
 
 #[test]
+fn trace_16_an_answer_without_effect_ends_with_its_reign() {
+    meet("trace-16-again");
+}
+
+#[test]
 fn trace_19_a_member_that_cannot_win_every_group_gives_up() {
     meet("trace-19");
 }

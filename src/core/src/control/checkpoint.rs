@@ -11,6 +11,7 @@
 //! step is under way at a time. A step that fails gives the checkpoint up and harms nothing; it is tried again later.
 
 use super::Control;
+use super::members::Announced;
 use crate::checkpoint::{GroupCut, Meta};
 use crate::executor::checkpoint::{SliceTaken, SliceWanted};
 use crate::executor::effect::{Effect, Event, FileWork};
@@ -137,7 +138,7 @@ impl Control {
             compactions: self.compactions.ahead(),
             opens,
             leases: self.leases.snapshot(),
-            announced: self.announced().clone(),
+            announced: if planted!(AnnouncementsForgotten) { Announced::new() } else { self.announced().clone() },
             groups,
         }
     }

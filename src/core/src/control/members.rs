@@ -9,6 +9,7 @@ use super::records::Then;
 use crate::codec::{Malformed, Reader, Write};
 use crate::executor::outbox::Outbox;
 use crate::peer::PeerMessage;
+use crate::planted::planted;
 use crate::response::Member;
 use bytes::Bytes;
 use campanile_storage::ids::MemberId;
@@ -111,7 +112,7 @@ impl Control {
             Some(leader) if leader != self.config.member => out.send(leader, PeerMessage::Announce(attributes)),
             _ => return,
         }
-        self.members.retry_in_ticks = RETRY_TICKS;
+        self.members.retry_in_ticks = if planted!(AnnouncedOnce) { u32::MAX } else { RETRY_TICKS };
     }
 
     /// A member announces itself. Only an open primary writes it down; to any other it will be said again.

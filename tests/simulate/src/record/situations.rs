@@ -19,6 +19,7 @@ pub const COMMITTED_WITHOUT_ITS_OWN_DISK: &str = "trace 14: a leader commits wha
 pub const ASKED_TO_WIN_TOO_LATE: &str = "trace 14: a member is asked to win a group for a reign that is open already";
 pub const TRANSACTION_CUT_SHORT: &str = "trace 15: a reign ends while its shards pause for a transaction";
 pub const TRANSACTION_OF_A_STALE_PRIMARY: &str = "trace 16: a transaction reaches a primary that another has followed";
+pub const BACK_BEHIND_ANOTHER: &str = "trace 16: a primary opens again behind the reign of another, in the same life";
 pub const GAVE_UP: &str = "trace 19: a leader of the control group gives it up";
 pub const KEEPALIVE_OF_A_STALE_PRIMARY: &str = "trace 20: a keepalive reaches a primary that another has followed";
 pub const FOLLOWER_LACKS_A_RECORD: &str = "trace 21: a follower has the revision of a read and not the control index";
@@ -46,6 +47,7 @@ pub const ALL: &[&str] = &[
     ASKED_TO_WIN_TOO_LATE,
     TRANSACTION_CUT_SHORT,
     TRANSACTION_OF_A_STALE_PRIMARY,
+    BACK_BEHIND_ANOTHER,
     GAVE_UP,
     KEEPALIVE_OF_A_STALE_PRIMARY,
     FOLLOWER_LACKS_A_RECORD,

@@ -33,6 +33,8 @@ pub struct Situations {
     in_transaction: BTreeSet<usize>,
     /// Members that lead the control group, and in which term.
     leaders: BTreeMap<usize, Term>,
+    /// Members whose open reign has ended, and that have not opened another in this life.
+    ended: BTreeSet<usize>,
     /// In which term each member has led the control group last, in any of its lives.
     won: BTreeMap<usize, Term>,
     /// Of these, whose attempt at a reign has failed, and who have not begun another.
@@ -49,6 +51,7 @@ impl World {
         self.situations.reigns.remove(&member);
         self.situations.in_transaction.remove(&member);
         self.situations.leaders.remove(&member);
+        self.situations.ended.remove(&member);
         self.situations.ceased.remove(&member);
         self.situations.checkpointing.remove(&member);
     }
@@ -71,11 +74,15 @@ impl World {
                 if before.is_some_and(|(_, opener)| !self.members[opener].is_up()) {
                     self.counts.note(trace::FOLLOWED_THE_DEAD);
                 }
+                if self.situations.ended.remove(&member) && before.is_some_and(|(_, opener)| opener != member) {
+                    self.counts.note(trace::BACK_BEHIND_ANOTHER);
+                }
                 self.situations.openers.insert(*epoch, member);
                 self.situations.reigns.insert(member, *epoch);
             }
             Event::Ceased { .. } => {
                 self.situations.reigns.remove(&member);
+                self.situations.ended.insert(member);
             }
             Event::Checkpoint { revision } => self.notice_checkpoint(member, *revision),
             _ => {}

@@ -71,6 +71,8 @@ mistakes! {
     AnswerBeforeVisible: "", "a write is answered before it and all below are durable";
     SendBeforeDurable: "", "messages leave before what they attest is durable";
     VoteForgotten: "", "the vote is not written";
+    AnnouncedOnce: "", "a member announces itself once, whatever becomes of that";
+    AnnouncementsForgotten: "", "a checkpoint forgets what members announced of themselves";
     ContextReused: "", "the context of a read index is used again";
     LateQuestionsJoin: "", "a question joins a confirmation that began before it came";
     FollowerReadsLocally: "", "a follower answers linearizable reads from what it has";

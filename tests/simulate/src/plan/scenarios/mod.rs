@@ -107,6 +107,7 @@ pub const ALL: &[Named] = &[
     ("trace-15", traces::trace_15),
     ("trace-15-again", traces::trace_1_again),
     ("trace-16", traces::trace_16),
+    ("trace-16-again", traces::trace_16_again),
     ("trace-19", traces::trace_19),
     ("trace-19-lame", traces::trace_19_lame),
     ("trace-20", traces::trace_20),

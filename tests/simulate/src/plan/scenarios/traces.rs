@@ -185,6 +185,20 @@ pub fn trace_16() -> Scenario {
     Scenario::strike(trace::TRANSACTION_OF_A_STALE_PRIMARY, shape, &deaf())
 }
 
+/// The primary is followed by another one, learns what that wrote and, while messages are lost, not what it would confirm, and
+/// is elected again: what it wrote last is void then, and its answers still wait.
+pub fn trace_16_again() -> Scenario {
+    let mut shape = Shape { clients: 60, think: milliseconds(0)..milliseconds(1_500), ..shape(3, 1, 1) };
+    (shape.keys, shape.watchers, shape.appetite.deletes) = (2, 0, 10);
+    let lossy = Fault::Lossy { per_mille: 600, lasts: milliseconds(500) };
+    let faults = vec![
+        (Duration::ZERO, isolate(Way::Both, 1_150)),
+        (milliseconds(1_100), lossy),
+        (milliseconds(1_500), isolate(Way::Both, 900)),
+    ];
+    Scenario::in_order(trace::BACK_BEHIND_ANOTHER, shape, faults)
+}
+
 pub fn trace_19() -> Scenario {
     // Members 0, 1 and 2 are a majority, and 1 and 2 reach each other through 0 alone. Data logs differ when they are cut
     // off, and the control group's do not: it is won by a member that may lack the end of a data log.
