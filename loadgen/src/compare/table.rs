@@ -54,7 +54,9 @@ impl std::fmt::Display for Table {
         for line in &self.lines {
             let [first, second] = line.medians.map(|median| number(median) + line.metric.unit);
             let (row, name) = (&line.row, line.metric.name);
-            writeln!(out, "| {row} | {name} | {first} | {second} | {:.2}x | {} |", line.ratio(), line.wanted())?;
+            let ratio = Some(line.ratio()).filter(|ratio| ratio.is_finite());
+            let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}x"));
+            writeln!(out, "| {row} | {name} | {first} | {second} | {ratio} | {} |", line.wanted())?;
         }
         Ok(())
     }
@@ -106,7 +108,7 @@ mod tests {
             line(Wanted::RatioAtLeast(5.0), [20_000.0, 110_000.0]),
             line(Wanted::RatioAtMost(0.25), [100.0, 26.0]),
             line(Wanted::ValueAtMost(1.3), [9.0, 1.2]),
-            line(Wanted::ValueAtLeast(1.0), [0.0, 0.0]),
+            line(Wanted::ValueAtLeast(3.0), [0.0, 2.0]),
             line(Wanted::Nothing, [1.0, 1.0]),
         ];
         let text = Table { sides: ["etcd", "campanile"], lines }.to_string();
@@ -115,7 +117,7 @@ mod tests {
         assert_eq!(lines[2], "| Put | rate | 20,000/s | 110,000/s | 5.50x | ≥ 5x: yes |");
         assert!(lines[3].ends_with("0.26x | ≤ 0.25x: **no** |"));
         assert!(lines[4].ends_with("| ≤ 1.3: yes |"));
-        assert!(lines[5].ends_with("| ≥ 1: **no** |"));
+        assert!(lines[5].ends_with("2.00/s |  | ≥ 3: **no** |"), "no ratio to nothing: {}", lines[5]);
         assert!(lines[6].ends_with("1.00x |  |"));
     }
 }
