@@ -173,12 +173,30 @@ impl Follower {
             if let Some(goal) = *self.goal.borrow()
                 && Instant::now() >= goal.by
             {
-                let stand = self.watching.watches.last().map(Watched::next);
-                self.watching.missed = Some(format!("a watcher of {:?} stands at {stand:?}", self.home));
+                self.watching.missed = Some(format!("a watcher of {:?} had {}", self.home, self.stands()));
                 return self.watching;
             }
+            self.go_back_to_the_goal();
             sleep(RETRY_INTERVAL).await;
         }
+    }
+
+    /// A stream on which one watch begins in the future is not told how far it is, as in etcd. If nothing is written any more,
+    /// its other watches would never know, so that one begins at the goal again.
+    fn go_back_to_the_goal(&mut self) {
+        let Some(goal) = *self.goal.borrow() else { return };
+        self.watcher.wishes.iter_mut().for_each(|wish| wish.start = wish.start.min(goal.revision));
+    }
+
+    /// The watches of the last stream, and where each would go on.
+    fn stands(&self) -> String {
+        let of_the_last = self.watching.watches.iter().rev().take(self.watcher.wishes.len());
+        let stands = of_the_last.map(|watch| {
+            let Watched { wish, member, told, .. } = watch;
+            let told = told.last();
+            format!("of member {member}: {wish:?}, told {told:?} last, would go on at {}", watch.next())
+        });
+        stands.collect::<Vec<_>>().join("; ")
     }
 
     /// The watches that are open have brought everything up to the goal.
