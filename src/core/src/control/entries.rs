@@ -8,7 +8,7 @@ use super::record::{ControlEntry, ControlFragment, Record};
 use crate::checkpoint::GroupCut;
 use crate::clock::Epoch;
 use crate::clock::counter::Committed;
-use crate::clock::opens::Open;
+use crate::clock::opens::{Open, Opens};
 use crate::codec::Malformed;
 use crate::executor::message::Message;
 use crate::executor::outbox::Outbox;
@@ -44,6 +44,14 @@ pub struct Applying {
 }
 
 impl Applying {
+    /// An open was applied: what it makes void takes no effect, though its revision will be visible with what another epoch
+    /// writes there.
+    fn discard_void(&mut self, opens: &Opens) {
+        let is_void =
+            |fragment: &ControlFragment| opens.is_void(fragment.epoch, fragment.revision) && !planted!(VoidRevokes);
+        self.steps.retain(|waiting| !matches!(&waiting.step, Step::Fragment { fragment, .. } if is_void(fragment)));
+    }
+
     /// Whether something waits for a revision to be visible.
     pub fn waits(&self) -> bool {
         !self.steps.is_empty()
@@ -107,6 +115,7 @@ impl Control {
             return;
         }
         self.counter.open(open);
+        self.applying.discard_void(self.counter.opens());
         out.broadcast(&Message::Opened(open));
         self.advance(now, out);
         if self.succession.opened(open.epoch) {
@@ -197,12 +206,8 @@ impl Control {
                     let records = revoked.map(|&lease| Record::Revoke { lease }).collect();
                     self.adopt(index, records, now, out);
                 }
-                Step::Fragment { fragment, .. } => {
-                    let overtakes = planted!(RecordsOvertake);
-                    if !overtakes && !self.counter.opens().is_void(fragment.epoch, fragment.revision) {
-                        return;
-                    }
-                }
+                Step::Fragment { .. } if planted!(RecordsOvertake) => {}
+                Step::Fragment { .. } => return,
             }
             self.applying.steps.pop_front();
         }

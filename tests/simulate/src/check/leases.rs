@@ -210,6 +210,6 @@ fn check_refusal(lease: Option<LeaseId>, history: &History, call: &Call, calls: 
     let records = history.leases.get(&lease).map_or(&[][..], Vec::as_slice);
     let is_end = |record: &LeaseRecord| matches!(record, LeaseRecord::Revoked { .. });
     let ended = records.iter().any(|(_, when, record)| is_end(record) && when.earliest <= answer.at);
-    promise!(TRUE, !granted || ended, "{:?} found no lease {lease}, which lived", call.request);
+    promise!(TRUE, !granted || ended, "{:?} found no lease {lease}: {records:?}", call.request);
     Ok(())
 }

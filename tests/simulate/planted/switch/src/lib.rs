@@ -45,6 +45,7 @@ mistakes! {
     AnswerBeforeOpen: "3", "a primary that has not opened tells others what they may read";
     EpochAgain: "4", "a reign that begins again in its term takes the same epoch";
     VoidCounts: "5", "what an open declared void is counted all the same";
+    VoidRevokes: "5", "a revoke that an open made void takes effect with what another epoch writes at its revision";
     InstallReplacesAll: "6", "an installed checkpoint replaces logs that hold its cut and more";
     CutAtApplied: "7", "a checkpoint cuts a group's log at the last applied entry";
     CutWithoutFence: "7", "a checkpoint forgets the fence before its cuts";
