@@ -16,13 +16,13 @@ use crate::start::probe::{Needs, probe};
 use crate::start::signals::{Awaited, StopRequests};
 use crate::start::{logging, memory, panic, spin};
 use campanile_config::{Bootstrap, Config, REQUEST_BYTES_MAX, Url, Warning};
+use campanile_core::bounds::Bounds;
 use campanile_core::clock::AtomicReign;
-use campanile_core::clock::batch::{ENTRY_BYTES_MAX, LONE_CHANGE_OVERHEAD_BYTES};
+use campanile_core::clock::batch::LONE_CHANGE_OVERHEAD_BYTES;
 use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
-use campanile_core::executor::{self as core, CatchUpBounds, writing::SLICE_CHANGES_MAX};
+use campanile_core::executor::{self as core, CatchUpBounds};
 use campanile_core::response;
-use campanile_core::watch::StreamLimits;
 use campanile_storage::bounds::PAYLOAD_BYTES_MAX;
 use campanile_storage::directory::Marker;
 use campanile_storage::disk::uring::UringDisk;
@@ -274,20 +274,20 @@ fn core_config(config: &Config, bootstrap: &Bootstrap, executor: u16, executors:
         // As etcd: one and a half election timeouts, in whole seconds.
         lease_ttl_min_seconds: lease_ttl_min_seconds(config),
         limits: Limits { txn_operations_max: usize::try_from(config.limits.txn_operations_max).unwrap_or(usize::MAX) },
-        stream_limits: StreamLimits::default(),
-        entry_bytes_max: ENTRY_BYTES_MAX,
-        slice_changes_max: SLICE_CHANGES_MAX,
+        bounds: Bounds {
+            catch_up: CatchUpBounds {
+                group_log_bytes: usize::try_from(config.log_memory.group_bytes).unwrap_or(usize::MAX),
+                held_log_bytes: usize::try_from(config.log_memory.hold_bytes).unwrap_or(usize::MAX),
+                ..CatchUpBounds::default()
+            },
+            ..Bounds::default()
+        },
         checkpoint: CheckpointPolicy {
             transactions: config.checkpoint.transactions,
             log_bytes: config.checkpoint.wal_bytes,
         },
-        catch_up: CatchUpBounds {
-            group_log_bytes: usize::try_from(config.log_memory.group_bytes).unwrap_or(usize::MAX),
-            held_log_bytes: usize::try_from(config.log_memory.hold_bytes).unwrap_or(usize::MAX),
-            ..CatchUpBounds::default()
-        },
         seed,
-        reign: |epoch, base| Arc::new(AtomicReign::new(epoch, base)),
+        reign: |epoch, base, window| Arc::new(AtomicReign::new(epoch, base, window)),
     }
 }
 

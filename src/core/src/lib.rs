@@ -1,5 +1,6 @@
 //! The state machines of a member: `step(input, now, &mut effects)`. No I/O, clock, randomness or global inside.
 
+pub mod bounds;
 pub mod checkpoint;
 pub mod clock;
 pub mod codec;

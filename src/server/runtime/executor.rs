@@ -19,6 +19,7 @@ use crate::start::logging;
 use campanile_core::executor::effect::Input;
 use campanile_core::executor::{Config, Executor, Start};
 use campanile_rpc::{Environment, Limits, Meter, Shutdown};
+use campanile_storage::bounds::RECORD_BYTES_MAX;
 use campanile_storage::disk::uring::UringDisk;
 use campanile_storage::log::{Log, Options};
 use glommio::{LocalExecutorBuilder, Placement};
@@ -189,7 +190,7 @@ impl Storage {
             Ok(log) => Rc::new(log),
             Err(error) => stop("cannot open the log", &error),
         };
-        let journal = Journal::new(Rc::clone(&log), inheritance.cursors);
+        let journal = Journal::new(Rc::clone(&log), inheritance.cursors, RECORD_BYTES_MAX);
         Storage { log, journal, files }
     }
 }

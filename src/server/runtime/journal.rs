@@ -38,6 +38,8 @@ pub struct Durable {
 
 pub struct Journal<D: Disk> {
     log: Rc<Log<D>>,
+    /// What a record holds of batches, in bytes.
+    record_bytes_max: usize,
     /// Groups that this log has taken in.
     adopted: RefCell<BTreeSet<GroupId>>,
     next: RefCell<Option<(u64, Batch)>>,
@@ -48,15 +50,18 @@ pub struct Journal<D: Disk> {
 }
 
 impl<D: Disk> Journal<D> {
-    /// Goes on where recovery found the groups' logs to end.
+    /// Goes on where recovery found the groups' logs to end. A batch of more than `record_bytes_max` is several records,
+    /// as is one that is larger than the log's own bound.
     #[must_use]
-    pub fn new(log: Rc<Log<D>>, cursors: BTreeMap<GroupId, GroupCursor>) -> Rc<Journal<D>> {
+    pub fn new(log: Rc<Log<D>>, cursors: BTreeMap<GroupId, GroupCursor>, record_bytes_max: usize) -> Rc<Journal<D>> {
         let adopted = RefCell::new(cursors.keys().copied().collect());
         for (group, cursor) in cursors {
             log.adopt(group, cursor);
         }
+        let record_bytes_max = record_bytes_max.min(log.record_bytes_max() - RECORD_HEADROOM_BYTES);
         Rc::new(Journal {
             log,
+            record_bytes_max,
             adopted,
             next: RefCell::new(None),
             wake: Signal::default(),
@@ -82,7 +87,7 @@ impl<D: Disk> Journal<D> {
             let Some((number, batch)) = self.next.take() else { continue };
             batch.iter().for_each(|update| self.adopt_if_new(update.group));
             let (bytes, begin) = (batch_bytes(&batch), Instant::now());
-            for record in split(batch, self.log.record_bytes_max() - RECORD_HEADROOM_BYTES) {
+            for record in split(batch, self.record_bytes_max) {
                 // One after the other: a batch may be more than the log lets wait.
                 let ticket = self.log.append(record)?;
                 while self.log.flush().await? < ticket {}

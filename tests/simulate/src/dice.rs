@@ -17,6 +17,7 @@ pub enum Part {
     Watcher(u64),
     Interleaving,
     Announcing,
+    Bounds,
 }
 
 /// Seeded dice.
@@ -33,6 +34,7 @@ impl Dice {
             Part::Network => 4,
             Part::Interleaving => 5,
             Part::Announcing => 6,
+            Part::Bounds => 7,
             Part::Disk(member) => 1_000 + member,
             Part::Client(client) => 2_000 + client,
             Part::Watcher(watcher) => 3_000 + watcher,

@@ -39,9 +39,9 @@ enum Command {
     /// Runs one seed, and prints everything that happens.
     Replay {
         seed: u64,
-        /// Only these faults of its list, by number; all if nothing is said.
-        #[arg(long, value_delimiter = ',')]
-        faults: Option<Vec<usize>>,
+        /// Only these faults of its list, by number, or none of them (--faults=); all if nothing is said.
+        #[arg(long, value_parser = numbers)]
+        faults: Option<Numbers>,
     },
     /// Runs a seed, or a scenario with a seed (trace-9/3), perhaps with a mistake, and prints everything that happens.
     Scenario {
@@ -103,6 +103,14 @@ enum Command {
     },
 }
 
+#[derive(Clone)]
+struct Numbers(Vec<usize>);
+
+fn numbers(text: &str) -> Result<Numbers, String> {
+    let numbers = text.split(',').filter(|number| !number.is_empty()).map(str::parse);
+    numbers.collect::<Result<_, _>>().map(Numbers).map_err(|_| format!("{text:?} is no list of numbers: write 3,9"))
+}
+
 fn range(text: &str) -> Result<Range<u64>, String> {
     let parsed = text.split_once("..").and_then(|(first, end)| Some(first.parse().ok()?..end.parse().ok()?));
     parsed.ok_or_else(|| format!("{text:?} is no range: write 0..1000"))
@@ -137,7 +145,7 @@ fn main() -> ExitCode {
             let among = among.unwrap_or(0..u64::MAX);
             strike_everywhere(cluster, &Effort { seed, stride, once, among, threads }, counts, is_whole)
         }
-        Command::Replay { seed, faults } => replay(seed, faults.as_deref()),
+        Command::Replay { seed, faults } => replay(seed, faults.as_ref().map(|Numbers(numbers)| &numbers[..])),
     }
 }
 

@@ -13,8 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Revisions that may be taken and not yet visible. A full window refuses before a revision is taken.
-pub const WINDOW_REVISIONS: u64 = 1 << 16;
 /// Executors of one member.
 pub const EXECUTORS_MAX: usize = 256;
 
@@ -57,10 +55,11 @@ const GROUPS_MASK: u64 = (1 << GROUPS_BITS) - 1;
 const CLOSED: u64 = 1;
 
 impl AtomicReign {
-    /// A reign that opens with this base: the first revision taken is the one after it.
+    /// A reign that opens with this base: the first revision taken is the one after it. So many may be taken and not yet
+    /// visible.
     #[must_use]
-    pub fn new(epoch: Epoch, base: Revision) -> AtomicReign {
-        AtomicReign::with_room(epoch, base, WINDOW_REVISIONS, EXECUTORS_MAX)
+    pub fn new(epoch: Epoch, base: Revision, window_revisions: u64) -> AtomicReign {
+        AtomicReign::with_room(epoch, base, window_revisions, EXECUTORS_MAX)
     }
 
     fn with_room(epoch: Epoch, base: Revision, revisions: u64, executors: usize) -> AtomicReign {

@@ -118,7 +118,7 @@ impl Control {
             if offset == 0 {
                 out.report(Event::Sending { to, revision: offer.revision });
             }
-            let bytes_max = self.config.catch_up.part_bytes;
+            let bytes_max = self.config.bounds.catch_up.part_bytes;
             out.push(Effect::ReadOffer { to, offer: offer.id, offset, bytes_max });
         }
     }

@@ -7,8 +7,6 @@ use crate::executor::effect::ExecutorId;
 use crate::planted::planted;
 use campanile_storage::ids::{Index, MemberId, Revision};
 
-/// Questions that wait; one more is refused.
-pub const QUESTIONS_MAX: usize = 65_536;
 /// Ticks after which an unanswered attempt is made again, with a fresh context.
 const ATTEMPT_TICKS: u32 = 2;
 
@@ -48,6 +46,8 @@ struct Awaited {
 #[derive(Debug, Default)]
 pub struct Confirmations {
     waiting: Vec<Question>,
+    /// One more is refused.
+    waiting_max: usize,
     asked: Vec<Question>,
     awaited: Vec<Awaited>,
     /// The context of the newest attempt; never used twice.
@@ -58,14 +58,14 @@ pub struct Confirmations {
 impl Confirmations {
     /// Contexts of this run begin at a random place, so that answers to those of an earlier run match none.
     #[must_use]
-    pub fn new(first_context: u64) -> Confirmations {
-        Confirmations { attempt: first_context, ..Confirmations::default() }
+    pub fn new(first_context: u64, waiting_max: usize) -> Confirmations {
+        Confirmations { attempt: first_context, waiting_max, ..Confirmations::default() }
     }
 
     /// Takes a question; false if too many wait.
     #[must_use]
     pub fn ask(&mut self, asker: Asker) -> bool {
-        let room = self.waiting.len() < QUESTIONS_MAX;
+        let room = self.waiting.len() < self.waiting_max;
         if planted!(LateQuestionsJoin) && !self.asked.is_empty() {
             self.asked.push(Question { asker, ticks: 0 });
             return true;

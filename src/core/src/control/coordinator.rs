@@ -12,11 +12,6 @@ use campanile_storage::ids::{LeaseId, Revision, ShardId};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 
-/// Transactions that wait; one more is refused.
-pub const QUEUE_MAX: usize = 16_384;
-/// Transactions that share one pause.
-const SHARED_MAX: u32 = 64;
-
 /// A transaction that several shards take part in.
 #[derive(Debug)]
 pub enum Work {
@@ -60,10 +55,14 @@ pub enum Stage {
 #[derive(Debug, Default)]
 pub struct Coordinator {
     queue: VecDeque<Work>,
+    /// One more is refused.
+    queue_max: usize,
     current: Option<(Work, Stage)>,
     /// Executors that are paused.
     paused: BTreeSet<ExecutorId>,
+    /// How many have shared this pause.
     shared: u32,
+    shared_max: u32,
     round: u64,
     /// Of no use any more, and too much to be dropped in one poll.
     spent: Vec<Gathered>,
@@ -71,9 +70,13 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
+    pub fn new(queue_max: usize, shared_max: u32) -> Coordinator {
+        Coordinator { queue_max, shared_max, ..Coordinator::default() }
+    }
+
     /// Takes work; gives it back if too much waits.
     pub fn enqueue(&mut self, work: Work) -> Result<(), Box<Work>> {
-        if self.queue.len() >= QUEUE_MAX {
+        if self.queue.len() >= self.queue_max {
             return Err(Box::new(work));
         }
         self.queue.push_back(work);
@@ -82,7 +85,7 @@ impl Coordinator {
 
     /// The next work, if none is under way and the pause may still be shared.
     pub fn next(&mut self) -> Option<Work> {
-        if self.current.is_some() || self.shared >= SHARED_MAX {
+        if self.current.is_some() || self.shared >= self.shared_max {
             return None;
         }
         let work = self.queue.pop_front()?;
@@ -187,7 +190,7 @@ impl Coordinator {
 
     /// Executors that may go on, if nothing more is to be done in this pause.
     pub fn end_pause(&mut self) -> BTreeSet<ExecutorId> {
-        if self.current.is_some() || (!self.queue.is_empty() && self.shared < SHARED_MAX) {
+        if self.current.is_some() || (!self.queue.is_empty() && self.shared < self.shared_max) {
             return BTreeSet::new();
         }
         self.shared = 0;

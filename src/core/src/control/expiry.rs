@@ -6,15 +6,12 @@ use crate::executor::effect::Event;
 use crate::executor::outbox::Outbox;
 use crate::time::Instant;
 
-/// Leases that are revoked at once, each at a revision of its own.
-const LEASES_MAX: usize = 64;
-
 impl Control {
     pub(super) fn expire_leases(&mut self, now: Instant, out: &mut Outbox) {
         if self.reign.is_none() || self.coordinator.is_revoking_expired() {
             return;
         }
-        for lease in self.leases.expired(now, LEASES_MAX) {
+        for lease in self.leases.expired(now, self.config.bounds.expired_leases_max) {
             out.report(Event::LeaseExpired(lease));
             self.enqueue(Work::Revoke { origin: None, lease }, out);
         }

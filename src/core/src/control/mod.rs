@@ -108,7 +108,7 @@ impl Control {
     pub fn new(config: Config, group: Group, start: ControlStart, now: Instant) -> Control {
         let visible = start.visible.max(Revision::EMPTY);
         let patience_ticks = u32::try_from(config.election_ticks).expect("election ticks are few");
-        let random = Random::new(config.seed);
+        let (bounds, random) = (config.bounds, Random::new(config.seed));
         let checkpoints = Checkpoints::new(config.checkpoint, visible, start.cuts);
         let behind = Behind::new(config.seed);
         let mut leases = LeaseTable::new(config.lease_ttl_min_seconds);
@@ -117,7 +117,7 @@ impl Control {
         }
         Control {
             succession: Succession::new(config.member, config.voters.len(), patience_ticks),
-            confirmations: Confirmations::new(config.seed),
+            confirmations: Confirmations::new(config.seed, config.bounds.questions_max),
             applying: Applying::default(),
             members: Members::new(config.member, &config.members, start.announced),
             config,
@@ -128,7 +128,7 @@ impl Control {
             leader: None,
             told_term: Term(0),
             ends: BTreeMap::new(),
-            coordinator: Coordinator::default(),
+            coordinator: Coordinator::new(bounds.transactions_max, bounds.shared_pause_max),
             adoptions: Adoptions::default(),
             requests: Requests::default(),
             random,

@@ -107,7 +107,7 @@ impl Control {
     /// The open of this member's own epoch is applied: the reign begins.
     pub(super) fn begin_reign(&mut self, open: Open, now: Instant, out: &mut Outbox) {
         assert_eq!(self.counter.visible(), open.base, "everything up to the base is complete and counted");
-        let reign = (self.config.reign)(open.epoch, open.base);
+        let reign = (self.config.reign)(open.epoch, open.base, self.config.bounds.window_revisions);
         self.show(open.base, out);
         if !planted!(LeasesNotRenewed) {
             self.leases.renew_all(now);

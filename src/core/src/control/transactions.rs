@@ -114,13 +114,13 @@ impl Control {
     /// A poll's share of what is evaluated, and of what was.
     pub fn work_slice(&mut self, out: &mut Outbox) {
         self.evaluate_slice(out);
-        self.coordinator.shed(self.config.slice_changes_max);
+        self.coordinator.shed(self.config.bounds.slice_changes_max);
     }
 
     /// Everything is gathered and every participant paused: evaluates as much as a poll has time for, and at the end writes.
     fn evaluate_slice(&mut self, out: &mut Outbox) {
         let Some((work, mut evaluation, can_write)) = self.coordinator.take_evaluating() else { return };
-        let mut left = self.config.slice_changes_max;
+        let mut left = self.config.bounds.slice_changes_max;
         let done = evaluation.go_on(&work.operation(), &self.leases, &mut left);
         match (done, work) {
             (Ok(None), work) => self.coordinator.hold(work, Stage::Evaluating { evaluation, can_write }),
@@ -144,7 +144,7 @@ impl Control {
 
     /// What was gathered is evaluated: a little is dropped at once.
     fn spend(&mut self, mut gathered: Gathered) {
-        let mut left = self.config.slice_changes_max;
+        let mut left = self.config.bounds.slice_changes_max;
         if !gathered.shed(&mut left) {
             self.coordinator.discard(gathered);
         }

@@ -7,9 +7,6 @@ use crate::control::record::Record;
 use crate::planted::planted;
 use campanile_storage::ids::{Index, MemberId, Term};
 
-/// Steps of a slice of compaction: far below 1 ms.
-const COMPACT_STEPS: usize = 128;
-
 impl Executor {
     pub(super) fn adopt(&mut self, index: Index, records: &[Record]) {
         for record in records {
@@ -43,7 +40,8 @@ impl Executor {
         if self.checkpointing.holds_versions && !planted!(CompactUnderCheckpoint) {
             return false;
         }
-        self.shards.values_mut().fold(false, |more, shard| !shard.store.compact_slice(COMPACT_STEPS) | more)
+        let steps = self.config.bounds.compaction_steps_max;
+        self.shards.values_mut().fold(false, |more, shard| !shard.store.compact_slice(steps) | more)
     }
 
     /// Another member leads the control group now, or nobody does.

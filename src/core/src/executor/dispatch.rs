@@ -80,11 +80,11 @@ impl Executor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::Bounds;
     use crate::control::CheckpointPolicy;
     use crate::evaluate::Limits;
     use crate::executor::effect::{Effect, Input, Origin, Ticket};
-    use crate::executor::{CatchUpBounds, Config, Start};
-    use crate::watch::StreamLimits;
+    use crate::executor::{Config, Start};
     use campanile_storage::ids::{MemberId, Revision, ShardId};
     use campanile_storage::store::UNCOMPACTED;
     use std::sync::Arc;
@@ -101,13 +101,10 @@ mod tests {
             request_ticks_max: 60,
             lease_ttl_min_seconds: 1,
             limits: Limits { txn_operations_max: 128 },
-            stream_limits: StreamLimits::default(),
-            entry_bytes_max: 1,
-            slice_changes_max: 1,
+            bounds: Bounds::default(),
             checkpoint: CheckpointPolicy { transactions: 1, log_bytes: 1 },
-            catch_up: CatchUpBounds::default(),
             seed: 1,
-            reign: |epoch, base| Arc::new(crate::clock::AtomicReign::new(epoch, base)),
+            reign: |epoch, base, window| Arc::new(crate::clock::AtomicReign::new(epoch, base, window)),
         };
         Executor::new(config, Start::default(), Instant::default())
     }

@@ -82,7 +82,7 @@ impl Executor {
     /// every batch, so that the allocator gives the same few megabytes out again and again.
     pub(super) fn release_memory(&mut self) {
         self.give_up_hold_if_too_large();
-        let (held, keep_bytes) = (&self.held_logs, self.config.catch_up.group_log_bytes);
+        let (held, keep_bytes) = (&self.held_logs, self.config.bounds.catch_up.group_log_bytes);
         for shard in self.shards.values_mut() {
             if shard.group.is_trimmable(keep_bytes) {
                 let checkpointable = shard.cut().cut.index;
@@ -98,7 +98,7 @@ impl Executor {
 
     fn give_up_hold_if_too_large(&mut self) {
         let is_holding = !self.held_logs.offered.is_empty() || !self.held_logs.taken.is_empty();
-        let bounds = self.config.catch_up;
+        let bounds = self.config.bounds.catch_up;
         let held_bytes_max = bounds.held_log_bytes / usize::from(self.config.executors);
         let beyond = |group: &Group| group.payload_bytes().saturating_sub(bounds.group_log_bytes);
         if is_holding

@@ -14,11 +14,6 @@ use campanile_storage::ids::{MemberId, Position, Revision, ShardId};
 use campanile_storage::store::{HashEntry, HashMerge};
 use std::collections::BTreeMap;
 
-/// Entries that a shard hashes at once: some 0.2 ms.
-const PART_ENTRIES: usize = 2048;
-/// Hashes under way on one executor; one more is refused.
-const HASHES_MAX: usize = 64;
-
 /// A shard's part of a hash.
 #[derive(Clone, Debug)]
 pub struct HashPart {
@@ -78,7 +73,7 @@ impl Executor {
         let result = match at {
             at if at > self.visible => Err(UserError::FutureRevision),
             at if at.0 > 0 && at < self.compacted => Err(UserError::Compacted),
-            _ if self.hashes.under_way.len() >= HASHES_MAX => Err(UserError::TooManyRequests),
+            _ if self.hashes.under_way.len() >= self.config.bounds.hashes_max => Err(UserError::TooManyRequests),
             Revision(0) => Ok((self.visible, true)),
             at => Ok((at, false)),
         };
@@ -133,10 +128,10 @@ impl Executor {
         if self.visible < at {
             return self.reads.await_visible(at, Message::HashAsk { origin, shard, at, compacted, after });
         }
-        let store = &self.shards[&shard].store;
+        let (store, entries_max) = (&self.shards[&shard].store, self.config.bounds.hash_entries_max);
         let part = (store.compacted() == compacted).then(|| {
-            let entries: Vec<_> = store.hash_entries(at, compacted, after).take(PART_ENTRIES).collect();
-            HashPart { shard, ended: entries.len() < PART_ENTRIES, entries }
+            let entries: Vec<_> = store.hash_entries(at, compacted, after).take(entries_max).collect();
+            HashPart { shard, ended: entries.len() < entries_max, entries }
         });
         self.out.tell(origin.executor, Message::HashPart { origin, part });
     }

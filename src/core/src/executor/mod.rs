@@ -42,6 +42,7 @@ pub mod watching;
 pub(crate) mod write;
 pub mod writing;
 
+use crate::bounds::Bounds;
 use crate::checkpoint::Meta;
 use crate::clock::{Epoch, Opens, Reign};
 use crate::codec::Malformed;
@@ -53,7 +54,6 @@ use crate::lease::LiveLeases;
 use crate::response::Member;
 use crate::shard::Shard;
 use crate::time::Instant;
-use crate::watch::StreamLimits;
 use campanile_storage::checkpoint::Header;
 use campanile_storage::ids::{GroupId, Index, LeaseId, MemberId, Revision, ShardId};
 use campanile_storage::log::Cut;
@@ -77,9 +77,6 @@ use transact::Pause;
 use watching::Watching;
 use writing::Writing;
 
-/// Turns of one poll after which what its groups still hand out waits for the next: a restart has very much of it.
-const TURNS_MAX: u32 = 8;
-
 /// What an executor needs to know of its member and of the cluster.
 #[derive(Clone)]
 pub struct Config {
@@ -100,18 +97,13 @@ pub struct Config {
     pub lease_ttl_min_seconds: i64,
     /// What a request may ask for at most.
     pub limits: Limits,
-    pub stream_limits: StreamLimits,
-    /// An entry of several changes has at most so many bytes; a larger fragment is cut into parts.
-    pub entry_bytes_max: usize,
-    /// Changes that a poll writes, or takes into the index when they become visible; what is more takes several polls.
-    pub slice_changes_max: usize,
+    /// How much may wait, and how much one poll does.
+    pub bounds: Bounds,
     /// When a checkpoint is due.
     pub checkpoint: CheckpointPolicy,
-    /// What is kept and sent for members that fell behind.
-    pub catch_up: CatchUpBounds,
     pub seed: u64,
-    /// Makes the shared memory of a reign.
-    pub reign: fn(Epoch, Revision) -> Arc<dyn Reign>,
+    /// Makes the shared memory of a reign: its epoch, its base, and how many revisions may be taken and not yet visible.
+    pub reign: fn(Epoch, Revision, u64) -> Arc<dyn Reign>,
 }
 
 impl std::fmt::Debug for Config {
@@ -134,6 +126,7 @@ impl Config {
             heartbeat_ticks: 1,
             election_ticks: self.election_ticks,
             seed: self.seed ^ u64::from(group.0) << 32 ^ self.member.0,
+            bounds: self.bounds.group,
         }
     }
 }
@@ -355,7 +348,7 @@ impl Executor {
             self.watch_window();
             more |= self.hand_on_events();
             let is_settled = !self.has_unflushed() && !self.out.has_local() && self.reads.all_asked();
-            if is_settled && (!progressed || turn >= TURNS_MAX) {
+            if is_settled && (!progressed || turn >= self.config.bounds.turns_max) {
                 more |= progressed;
                 break;
             }
@@ -485,7 +478,7 @@ impl Executor {
         if !self.can_show_slice() {
             return;
         }
-        let mut left = self.config.slice_changes_max;
+        let mut left = self.config.bounds.slice_changes_max;
         let (showing, opens) = (self.showing, &self.opens);
         if self.shards.values_mut().all(|shard| shard.show(showing, opens, &mut left)) {
             self.visible = showing;

@@ -15,11 +15,6 @@ use crate::response::Response;
 use campanile_storage::ids::{Revision, ShardId};
 use std::collections::BTreeMap;
 
-/// Keys that a shard hands over at once: some 0.2 ms.
-pub(super) const SLICE_KEYS: usize = 1024;
-/// Reads under way on one executor; one more is refused.
-const READS_MAX: usize = 65_536;
-
 /// What waits for the leadership to be confirmed.
 #[derive(Debug)]
 enum Unconfirmed {
@@ -110,7 +105,7 @@ impl Executor {
     }
 
     fn ask_first(&mut self, origin: Origin, unconfirmed: Unconfirmed) {
-        if self.reads.len() >= READS_MAX {
+        if self.reads.len() >= self.config.bounds.reads_max {
             return self.out.answer(origin, Err(UserError::TooManyRequests));
         }
         self.reads.unconfirmed.push(unconfirmed);
@@ -190,10 +185,10 @@ impl Executor {
         if self.visible < at && !planted!(ReadBeforeStaged) {
             return self.reads.await_visible(at, Message::Find { origin, at, needs });
         }
-        let found: Vec<(ShardId, Found)> = needs
-            .into_iter()
-            .map(|(shard, need)| (shard, find(&need, &self.shards[&shard].store, at, SLICE_KEYS)))
-            .collect();
+        let keys_max = self.config.bounds.slice_keys_max;
+        let found =
+            needs.into_iter().map(|(shard, need)| (shard, find(&need, &self.shards[&shard].store, at, keys_max)));
+        let found = found.collect();
         self.out.tell(origin.executor, Message::Found { origin, found });
     }
 

@@ -42,7 +42,7 @@ impl Executor {
             let start = self.unclaimed.0.remove(&id.group()).unwrap_or_default();
             let store = self.unclaimed.1.remove(&id).unwrap_or_default();
             let group = Group::new(id.group(), &self.config.group(id.group()), start);
-            self.shards.insert(id, Shard::new(id, group, store, self.visible, self.config.entry_bytes_max));
+            self.shards.insert(id, Shard::new(id, group, store, self.visible, &self.config.bounds));
         }
         self.open_streams(total, now);
         for (from, message) in std::mem::take(&mut self.early) {

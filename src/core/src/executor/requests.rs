@@ -8,9 +8,6 @@ use crate::evaluate::validate;
 use crate::request::Request;
 use std::collections::VecDeque;
 
-/// Requests that wait for a primary; one more is refused.
-const HELD_MAX: usize = 16_384;
-
 /// Requests that came while no primary was known, or while this member was about to become one.
 #[derive(Debug, Default)]
 pub struct Held {
@@ -73,7 +70,7 @@ impl Executor {
     }
 
     fn hold(&mut self, ticket: Ticket, request: Request, relayed: bool) {
-        if self.held.requests.len() >= HELD_MAX {
+        if self.held.requests.len() >= self.config.bounds.held_requests_max {
             let origin = Origin { executor: self.config.executor, ticket };
             return self.out.answer(origin, Err(UserError::TooManyRequests));
         }

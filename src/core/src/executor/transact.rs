@@ -4,7 +4,6 @@
 use super::Executor;
 use super::effect::{CONTROL_EXECUTOR, Origin};
 use super::message::Message;
-use super::read::SLICE_KEYS;
 use crate::clock::Change;
 use crate::clock::batch::FragmentHead;
 use crate::error::UserError;
@@ -15,9 +14,6 @@ use crate::shard::Shard;
 use bytes::Bytes;
 use campanile_storage::ids::{LeaseId, Revision, ShardId};
 use std::collections::VecDeque;
-
-/// Evaluations that wait for the end of a pause; one more is refused.
-const QUEUE_MAX: usize = 65_536;
 
 /// Whether this executor is paused, and what waits for the end of it.
 #[derive(Debug, Default)]
@@ -43,7 +39,7 @@ impl Executor {
 
     /// An evaluation that came during a pause waits for its end.
     pub(super) fn defer(&mut self, origin: Origin, shard: ShardId, operation: Operation) {
-        if self.pause.queue.len() >= QUEUE_MAX {
+        if self.pause.queue.len() >= self.config.bounds.paused_writes_max {
             return self.out.answer(origin, Err(UserError::TooManyRequests));
         }
         self.pause.queue.push_back((origin, shard, operation));
@@ -62,7 +58,7 @@ impl Executor {
         }
         self.pause.paused = !planted!(NobodyPauses);
         let can_write = self.shards.values().all(Shard::can_write);
-        let keys_max = (SLICE_KEYS / needs.len().max(1)).max(1);
+        let keys_max = (self.config.bounds.slice_keys_max / needs.len().max(1)).max(1);
         let found = needs.into_iter().map(|(id, need)| {
             let shard = self.shards.get(&id).expect("needs go to the executor that hosts their shard");
             let found = match lease {

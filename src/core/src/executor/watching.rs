@@ -9,9 +9,6 @@ use crate::watch::{CreateWatch, FromShard, StreamEffect, StreamId, Streams, ToSh
 use campanile_storage::ids::{Revision, ShardId};
 use std::time::Duration;
 
-/// Changes that a shard matches in one poll, and as many again for those that catch up: some 0.2 ms each.
-const CHANGES_MAX: usize = 1024;
-
 /// What a client says on a watch stream.
 #[derive(Clone, Debug)]
 pub enum WatchCommand {
@@ -70,7 +67,7 @@ impl Executor {
 
     /// The number of shards is known: streams can be served.
     pub(super) fn open_streams(&mut self, shards: u32, now: Instant) {
-        let streams = Streams::new(self.config.executor, shards, super::write::owner, self.config.stream_limits);
+        let streams = Streams::new(self.config.executor, shards, super::write::owner, self.config.bounds.streams);
         if let Watching::Early(early) = std::mem::replace(&mut self.watching, Watching::Streams(streams)) {
             for (stream, command) in early {
                 self.watch(stream, command, now);
@@ -100,7 +97,7 @@ impl Executor {
         let mut said = Vec::new();
         let mut more = false;
         for shard in self.shards.values_mut() {
-            more |= shard.watches.step(&shard.store, self.visible, CHANGES_MAX, &mut said);
+            more |= shard.watches.step(&shard.store, self.visible, self.config.bounds.watched_changes_max, &mut said);
         }
         self.tell_streams(said);
         more

@@ -15,9 +15,6 @@ use campanile_storage::ids::ShardId;
 use std::collections::VecDeque;
 use std::vec::IntoIter;
 
-/// Changes that one poll writes, or takes into the index when they become visible: some 1 ms.
-pub const SLICE_CHANGES_MAX: usize = 1024;
-
 /// The rest of a fragment.
 #[derive(Debug)]
 struct Unwritten {
@@ -65,7 +62,7 @@ impl Executor {
     /// Its changes come in pieces.
     pub(super) fn write_fragment(&mut self, shard: ShardId, head: FragmentHead, pieces: Vec<Vec<Change>>) {
         if let [changes] = &pieces[..]
-            && changes.len() <= self.config.slice_changes_max
+            && changes.len() <= self.config.bounds.slice_changes_max
             && !self.writing.is_under_way()
         {
             return self.write_at_once(shard, head, changes);
@@ -76,7 +73,7 @@ impl Executor {
 
     /// The same of a fragment whose changes are in one list.
     pub(super) fn write_changes(&mut self, shard: ShardId, head: FragmentHead, changes: Vec<Change>) {
-        if changes.len() <= self.config.slice_changes_max && !self.writing.is_under_way() {
+        if changes.len() <= self.config.bounds.slice_changes_max && !self.writing.is_under_way() {
             return self.write_at_once(shard, head, &changes);
         }
         self.write_fragment(shard, head, vec![changes]);
@@ -94,7 +91,7 @@ impl Executor {
 
     /// Writes the next slice, if there is one and room for it.
     pub(super) fn write_slice(&mut self) {
-        let mut left = self.config.slice_changes_max;
+        let mut left = self.config.bounds.slice_changes_max;
         while left > 0 && self.can_write_slice() {
             let unwritten = self.writing.queue.front_mut().expect("just seen");
             let shard = self.shards.get_mut(&unwritten.shard).expect("shards are never removed");
@@ -131,7 +128,7 @@ impl Executor {
 
     /// Drops a slice of what is of no use any more.
     pub(super) fn shed_slice(&mut self) {
-        let mut left = self.config.slice_changes_max;
+        let mut left = self.config.bounds.slice_changes_max;
         self.writing.discarded.shed(&mut left);
         self.shards.values_mut().for_each(|shard| shard.shed(&mut left));
     }

@@ -5,6 +5,7 @@
 //! - A message leaves only after everything that it attests is durable.
 //! - The commit index is known, with the term in which this member saw it, before any message of the same step leaves.
 
+mod bounds;
 mod commits;
 mod conversion;
 mod elections;
@@ -15,6 +16,7 @@ mod storage;
 mod uncommitted;
 pub mod wire;
 
+pub use bounds::GroupBounds;
 pub use conversion::{CONFIGURATION, NORMAL};
 pub use node::{Group, Place, Role};
 pub use ready::{Collected, CommittedEntry};

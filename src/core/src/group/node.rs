@@ -40,6 +40,7 @@ pub struct Group {
     /// In the order of their batches.
     pub(super) unpersisted: VecDeque<Unpersisted>,
     uncommitted: Uncommitted,
+    pub(super) committed_bytes_max: u64,
     election_timer: Option<ElectionTimer>,
     behind: BTreeSet<MemberId>,
 }
@@ -60,7 +61,8 @@ impl Group {
             place,
             commits: Commits::new(hard_state.commit.max(place.cut.index), hard_state.term),
             unpersisted: VecDeque::new(),
-            uncommitted: Uncommitted::default(),
+            uncommitted: Uncommitted::new(config.bounds.uncommitted_bytes_max),
+            committed_bytes_max: config.bounds.committed_bytes_max,
             election_timer,
             behind: BTreeSet::new(),
         }
@@ -319,13 +321,16 @@ impl std::fmt::Debug for Group {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bounds::GroupBounds;
     use super::super::ready::Collected;
     use super::*;
 
     #[test]
     fn a_single_voter_leads_for_good_when_its_vote_is_durable() {
         let member = MemberId(1);
-        let config = GroupConfig { member, voters: vec![member], heartbeat_ticks: 1, election_ticks: 10, seed: 1 };
+        let bounds = GroupBounds::default();
+        let config =
+            GroupConfig { member, voters: vec![member], heartbeat_ticks: 1, election_ticks: 10, seed: 1, bounds };
         let mut group = Group::new(GroupId::CONTROL, &config, GroupStart::default());
         group.campaign();
         assert_eq!((group.role(), group.leads_for_good()), (Role::Leader, false), "it may win this term once more");

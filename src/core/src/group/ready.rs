@@ -4,7 +4,6 @@
 
 use super::conversion::{from_raft, from_raft_state};
 use super::node::Group;
-use super::start::COMMITTED_BYTES_MAX;
 use crate::planted::planted;
 use campanile_storage::ids::{Index, MemberId, Term};
 use campanile_storage::log::{Entry, HardState, Update};
@@ -42,7 +41,7 @@ impl Group {
     /// much to hand out, as after a restart, hands out a part; the next call goes on.
     pub fn collect(&mut self, batch: u64, collected: &mut Collected) {
         let mut committed_bytes = 0;
-        while committed_bytes < COMMITTED_BYTES_MAX && self.raw.has_ready() {
+        while committed_bytes < self.committed_bytes_max && self.raw.has_ready() {
             let mut ready = self.raw.ready();
             collected.messages.append(&mut ready.take_messages());
             let persisted_messages = ready.take_persisted_messages();

@@ -1,22 +1,15 @@
 //! Where a group starts from, and what raft-rs is configured to.
 
+use super::bounds::GroupBounds;
 use super::conversion::to_raft;
 use super::elections::RAFT_TIMEOUT_FACTOR;
 use super::storage::GroupStorage;
 use crate::clock::Fence;
-use crate::clock::batch::ENTRY_BYTES_MAX;
 use crate::planted::planted;
 use campanile_storage::ids::{GroupId, MemberId};
 use campanile_storage::log::{Cut, Entry, HardState};
 use raft::eraftpb::ConfState;
 use raft::{Config, RawNode};
-
-/// Largest append message, unless a single entry is larger, which only a single change makes.
-const MESSAGE_BYTES_MAX: u64 = ENTRY_BYTES_MAX as u64;
-/// Append messages under way to one follower.
-const MESSAGES_IN_FLIGHT_MAX: usize = 128;
-/// Committed entries handed out at once.
-pub(super) const COMMITTED_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What a group needs to know of its member.
 #[derive(Clone, Debug)]
@@ -26,6 +19,7 @@ pub struct GroupConfig {
     pub heartbeat_ticks: usize,
     pub election_ticks: usize,
     pub seed: u64,
+    pub bounds: GroupBounds,
 }
 
 /// Where a group starts from: what recovery found, or nothing.
@@ -50,9 +44,9 @@ fn raft_config(id: GroupId, config: &GroupConfig, cut: Cut) -> Config {
     raft_config.min_election_tick = config.election_ticks * RAFT_TIMEOUT_FACTOR;
     raft_config.max_election_tick = config.election_ticks * RAFT_TIMEOUT_FACTOR + 1;
     raft_config.applied = cut.index.0;
-    raft_config.max_size_per_msg = MESSAGE_BYTES_MAX;
-    raft_config.max_inflight_msgs = MESSAGES_IN_FLIGHT_MAX;
-    raft_config.max_committed_size_per_ready = COMMITTED_BYTES_MAX;
+    raft_config.max_size_per_msg = config.bounds.message_bytes_max;
+    raft_config.max_inflight_msgs = config.bounds.messages_in_flight_max;
+    raft_config.max_committed_size_per_ready = config.bounds.committed_bytes_max;
     raft_config.pre_vote = true;
     raft_config.check_quorum = id == GroupId::CONTROL || planted!(QuorumCheckedInData);
     // raft 0.7.0 would put entries into an unsent empty append of another place in the log: its `is_continuous_ents`

@@ -3,21 +3,21 @@
 use campanile_storage::ids::Index;
 use std::collections::VecDeque;
 
-/// Proposed and not yet committed bytes at which a group takes no more. raft-rs has no bound set, because a revision that
-/// was taken must never fail to be proposed. The last one taken may go beyond it, however large: what a request changes is
-/// what it brought, and keys that the shard holds in memory anyway.
-const UNCOMMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Uncommitted {
     entries: VecDeque<(Index, usize)>,
     bytes: usize,
+    bytes_max: usize,
 }
 
 impl Uncommitted {
+    pub fn new(bytes_max: usize) -> Uncommitted {
+        Uncommitted { entries: VecDeque::new(), bytes: 0, bytes_max }
+    }
+
     /// Whether one more is taken, behind so many bytes that wait to be proposed.
     pub fn has_room_behind(&self, waiting_bytes: usize) -> bool {
-        self.bytes + waiting_bytes < UNCOMMITTED_BYTES_MAX
+        self.bytes + waiting_bytes < self.bytes_max
     }
 
     pub fn push(&mut self, index: Index, bytes: usize) {
@@ -45,18 +45,18 @@ mod tests {
 
     #[test]
     fn room_comes_back_with_what_is_committed() {
-        let mut uncommitted = Uncommitted::default();
-        assert!(uncommitted.has_room_behind(UNCOMMITTED_BYTES_MAX - 1));
-        assert!(!uncommitted.has_room_behind(UNCOMMITTED_BYTES_MAX));
-        uncommitted.push(Index(5), UNCOMMITTED_BYTES_MAX - 1);
+        let mut uncommitted = Uncommitted::new(1000);
+        assert!(uncommitted.has_room_behind(999));
+        assert!(!uncommitted.has_room_behind(1000));
+        uncommitted.push(Index(5), 999);
         uncommitted.push(Index(6), 1);
         assert!(!uncommitted.has_room_behind(0));
         uncommitted.release(Index(4));
         assert!(!uncommitted.has_room_behind(0), "neither is committed");
         uncommitted.release(Index(5));
-        assert!(uncommitted.has_room_behind(UNCOMMITTED_BYTES_MAX - 2));
-        assert!(!uncommitted.has_room_behind(UNCOMMITTED_BYTES_MAX - 1), "the second still counts");
+        assert!(uncommitted.has_room_behind(998));
+        assert!(!uncommitted.has_room_behind(999), "the second still counts");
         uncommitted.clear();
-        assert!(uncommitted.has_room_behind(UNCOMMITTED_BYTES_MAX - 1));
+        assert!(uncommitted.has_room_behind(999));
     }
 }

@@ -6,6 +6,7 @@
 mod in_flight;
 mod staging;
 
+use crate::bounds::Bounds;
 use crate::checkpoint::GroupCut;
 use crate::clock::batch::{FragmentBatch, FragmentHead};
 use crate::clock::counter::Committed;
@@ -53,13 +54,13 @@ pub struct Shard {
 
 impl Shard {
     #[must_use]
-    pub fn new(id: ShardId, group: Group, store: Store, visible: Revision, entry_bytes_max: usize) -> Shard {
+    pub fn new(id: ShardId, group: Group, store: Store, visible: Revision, bounds: &Bounds) -> Shard {
         Shard {
             id,
             group,
             store,
-            watches: ShardWatches::new(id, visible),
-            entry_bytes_max,
+            watches: ShardWatches::new(id, visible, bounds.slices),
+            entry_bytes_max: bounds.entry_bytes_max,
             staging: Staging::default(),
             in_flight: InFlight::default(),
             batch: None,
@@ -367,17 +368,18 @@ fn apply(store: &mut Store, revision: Revision, change: &Change) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::batch::ENTRY_BYTES_MAX;
-    use crate::group::{Collected, GroupConfig, GroupStart};
+    use crate::group::{Collected, GroupBounds, GroupConfig, GroupStart};
 
     const EPOCH: Epoch = Epoch { term: Term(1), attempt: 0 };
 
     fn shard() -> Shard {
         let member = MemberId(1);
-        let config = GroupConfig { member, voters: vec![member], heartbeat_ticks: 1, election_ticks: 10, seed: 1 };
+        let bounds = GroupBounds::default();
+        let config =
+            GroupConfig { member, voters: vec![member], heartbeat_ticks: 1, election_ticks: 10, seed: 1, bounds };
         let id = ShardId(0);
         let group = Group::new(id.group(), &config, GroupStart::default());
-        Shard::new(id, group, Store::new(), Revision::EMPTY, ENTRY_BYTES_MAX)
+        Shard::new(id, group, Store::new(), Revision::EMPTY, &Bounds::default())
     }
 
     #[test]

@@ -20,12 +20,12 @@ pub(super) const SLICE_BYTES: usize = 256 << 10;
 
 /// Bounds of one pass over the history.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SliceLimits {
+pub struct SliceLimits {
     /// A slice is full with so many events, or with so many bytes of them.
-    pub(super) events: usize,
-    pub(super) bytes: usize,
+    pub events: usize,
+    pub bytes: usize,
     /// Registrations in one pass; together with a slice's bounds this bounds what a pass holds.
-    pub(super) registrations: usize,
+    pub registrations: usize,
 }
 
 impl Default for SliceLimits {

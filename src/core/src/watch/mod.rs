@@ -34,6 +34,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub use catch_up::SliceLimits;
 pub use event::WatchEvent;
 pub use merge::CreateWatch;
 pub use message::{FromShard, Handed, Registration, ToShard, WatcherId};

@@ -66,11 +66,7 @@ pub struct ShardWatches {
 impl ShardWatches {
     /// No watchers yet. `visible` is what the member may show now.
     #[must_use]
-    pub fn new(shard: ShardId, visible: Revision) -> ShardWatches {
-        ShardWatches::with_slices(shard, visible, SliceLimits::default())
-    }
-
-    pub(super) fn with_slices(shard: ShardId, visible: Revision, slices: SliceLimits) -> ShardWatches {
+    pub fn new(shard: ShardId, visible: Revision, slices: SliceLimits) -> ShardWatches {
         ShardWatches {
             shard,
             frontier: Reading::whole(visible),

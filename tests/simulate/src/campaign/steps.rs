@@ -42,7 +42,7 @@ fn plan(seed: u64, step: Step) -> Plan {
         plan.faults.push(Planned { at: Moment(1_200_000), fault });
     }
     if step == Step::Installation {
-        (plan.shape.catch_up.group_log_bytes, plan.shape.catch_up.held_log_bytes) = (0, 100_000);
+        (plan.shape.bounds.catch_up.group_log_bytes, plan.shape.bounds.catch_up.held_log_bytes) = (0, 100_000);
         let lasts = Duration::from_millis(600);
         let fault = Fault::Isolate { whom: Whom::Member(1), way: Way::Both, lasts };
         plan.faults.push(Planned { at: Moment(1_200_000), fault });

@@ -39,6 +39,7 @@ pub async fn open(
     member: MemberId,
     executors: u16,
     nonce: u64,
+    record_bytes_max: usize,
     host: impl Fn(GroupId) -> u16,
 ) -> Result<Vec<Found>, LoadFailure> {
     let directory = data_directory();
@@ -52,7 +53,7 @@ pub async fn open(
     for inheritance in recovery::read(disk, &directory, executors, host).await? {
         let Inheritance { log, start, cursors, kept } = inheritance;
         let log = Rc::new(Log::open(disk.clone(), log, options).await?);
-        let journal = Journal::new(Rc::clone(&log), cursors);
+        let journal = Journal::new(Rc::clone(&log), cursors, record_bytes_max);
         found.push(Found { start, log, journal, kept });
     }
     Ok(found)

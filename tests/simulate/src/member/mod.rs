@@ -12,13 +12,13 @@ pub mod stage;
 mod tasks;
 
 use crate::moment::{Clock, Moment};
+use campanile_core::bounds::Bounds;
 use campanile_core::control::CheckpointPolicy;
 use campanile_core::evaluate::Limits;
 use campanile_core::executor::effect::{ExecutorId, Input};
-use campanile_core::executor::{CatchUpBounds, Config, Executor, Start};
+use campanile_core::executor::{Config, Executor, Start};
 use campanile_core::response;
 use campanile_core::time::Instant;
-use campanile_core::watch::StreamLimits;
 use campanile_storage::disk::simulated::SimulatedDisk;
 use campanile_storage::ids::{GroupId, MemberId};
 use keeping::{Found, Keeping};
@@ -117,10 +117,8 @@ pub struct Charter {
     pub election_ticks: usize,
     pub lease_ttl_min_seconds: i64,
     pub checkpoint_transactions: u64,
-    pub catch_up: CatchUpBounds,
-    pub stream_bytes_max: usize,
-    pub entry_bytes_max: usize,
-    pub slice_changes_max: usize,
+    pub bounds: Bounds,
+    pub record_bytes_max: usize,
     pub announces: bool,
 }
 
@@ -175,11 +173,8 @@ fn config(member: MemberId, executor: u16, executors: u16, charter: &Charter, se
         request_ticks_max: 60,
         lease_ttl_min_seconds: charter.lease_ttl_min_seconds,
         limits: LIMITS,
-        stream_limits: StreamLimits { held_bytes_max: charter.stream_bytes_max },
-        entry_bytes_max: charter.entry_bytes_max,
-        slice_changes_max: charter.slice_changes_max,
+        bounds: charter.bounds,
         checkpoint: CheckpointPolicy { transactions: charter.checkpoint_transactions, log_bytes: 1 },
-        catch_up: charter.catch_up,
         seed,
         reign: stage::reign,
     }

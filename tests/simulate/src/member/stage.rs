@@ -133,8 +133,8 @@ fn others_may_run() {
 
 /// Makes the shared memory of a reign.
 #[must_use]
-pub fn reign(epoch: Epoch, base: Revision) -> Arc<dyn Reign> {
-    Arc::new(SharedReign(AtomicReign::new(epoch, base)))
+pub fn reign(epoch: Epoch, base: Revision, window_revisions: u64) -> Arc<dyn Reign> {
+    Arc::new(SharedReign(AtomicReign::new(epoch, base, window_revisions)))
 }
 
 /// The server's own [`AtomicReign`], with other executors between any two calls.

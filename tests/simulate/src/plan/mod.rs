@@ -1,5 +1,6 @@
 //! What a seed decides before anything runs: the cluster's shape, and the list of faults with their moments.
 
+pub mod bounds;
 pub mod fault;
 mod faults;
 pub mod scenarios;

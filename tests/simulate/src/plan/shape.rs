@@ -1,9 +1,11 @@
 //! The cluster of a run, its clients, and how fast everything is.
 
+use super::bounds;
 use crate::dice::{Dice, Part};
-use campanile_core::clock::batch::ENTRY_BYTES_MAX;
+use campanile_core::bounds::Bounds;
 use campanile_core::executor::CatchUpBounds;
-use campanile_core::executor::writing::SLICE_CHANGES_MAX;
+use campanile_core::watch::StreamLimits;
+use campanile_storage::bounds::RECORD_BYTES_MAX;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -41,13 +43,10 @@ pub struct Shape {
     pub skew_ppm: Vec<i64>,
     /// Transactions between two checkpoints.
     pub checkpoint_transactions: u64,
-    /// What stays in memory for members that lag; with little of it they are sent checkpoints.
-    pub catch_up: CatchUpBounds,
-    pub stream_bytes_max: usize,
-    /// A larger fragment is several entries: of one change each, of a few, or none is so large.
-    pub entry_bytes_max: usize,
-    /// Changes that a poll writes, or shows.
-    pub slice_changes_max: usize,
+    /// Among them what stays in memory for members that lag: with little of it they are sent checkpoints.
+    pub bounds: Bounds,
+    /// A larger batch is several records of the log.
+    pub record_bytes_max: usize,
     pub keys: u64,
     /// Whether each member announces another name in each of its lives.
     pub announces: bool,
@@ -85,7 +84,8 @@ impl Shape {
         let slowest_disk = dice.pick(&[300, 2_000, 10_000]);
         let slowest_message = dice.pick(&[300, 2_000, 20_000]);
         let skews = dice.pick(&[1, 1_000, 100_000]);
-        Shape {
+        let usual = Bounds::default();
+        let mut shape = Shape {
             members,
             shards: dice.within(1..5) as u32,
             executors_min: 1,
@@ -101,18 +101,25 @@ impl Shape {
             interleavings_per_mille: dice.pick(&[0, 50, 300]),
             skew_ppm: (0..members).map(|_| dice.below(2 * skews) as i64 - skews as i64).collect(),
             checkpoint_transactions: dice.pick(&[5, 40, 300, u64::MAX]),
-            catch_up: CatchUpBounds {
-                group_log_bytes: dice.pick(&[0, 400, 4_000, 1 << 20]),
-                held_log_bytes: dice.pick(&[1_000, 100_000]),
-                part_bytes: 1_500,
+            bounds: Bounds {
+                catch_up: CatchUpBounds {
+                    group_log_bytes: dice.pick(&[0, 400, 4_000, 1 << 20]),
+                    held_log_bytes: dice.pick(&[1_000, 100_000]),
+                    part_bytes: 1_500,
+                },
+                streams: StreamLimits { held_bytes_max: dice.pick(&[600, 4_000, 8 << 20]) },
+                ..usual
             },
-            stream_bytes_max: dice.pick(&[600, 4_000, 8 << 20]),
+            record_bytes_max: RECORD_BYTES_MAX,
             keys: dice.pick(&[4, 12, 40]),
             appetite: Appetite::draw(dice),
-            entry_bytes_max: dice.pick(&[1, 150, ENTRY_BYTES_MAX]),
-            slice_changes_max: dice.pick(&[1, 3, SLICE_CHANGES_MAX]),
             announces: Dice::of(seed, Part::Announcing).one_in(4),
-        }
+        };
+        // Fragments of one change each, of a few, or none is so large.
+        shape.bounds.entry_bytes_max = dice.pick(&[1, 150, usual.entry_bytes_max]);
+        shape.bounds.slice_changes_max = dice.pick(&[1, 3, usual.slice_changes_max]);
+        bounds::narrow(seed, &mut shape.bounds, &mut shape.record_bytes_max);
+        shape
     }
 
     /// A small cluster for a scenario.
@@ -135,11 +142,9 @@ impl Shape {
             interleavings_per_mille: 0,
             skew_ppm: vec![0; members],
             checkpoint_transactions: u64::MAX,
-            catch_up: CatchUpBounds::default(),
-            stream_bytes_max: 8 << 20,
+            bounds: Bounds::default(),
+            record_bytes_max: RECORD_BYTES_MAX,
             keys: 12,
-            entry_bytes_max: ENTRY_BYTES_MAX,
-            slice_changes_max: SLICE_CHANGES_MAX,
             announces: false,
             appetite: Appetite {
                 puts: 4,

@@ -88,6 +88,7 @@ pub const CORNERS: &[&str] = &[
     "error: leader changed",
     "error: timeout, leader failure",
     "error: timeout, connection lost",
+    "error: too many requests",
 ];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

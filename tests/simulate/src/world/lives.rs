@@ -36,7 +36,9 @@ impl World {
         }
         self.lay_strike(member);
         let state = &mut self.members[member];
-        let found = run(keeping::open(&state.disk, state.id, executors, seed, |group| host(group, executors)));
+        let record_bytes_max = self.charter.record_bytes_max;
+        let host = |group| host(group, executors);
+        let found = run(keeping::open(&state.disk, state.id, executors, seed, record_bytes_max, host));
         let crashed = state.disk.has_crashed();
         state.disk.restart();
         state.disk.hold(true);

@@ -143,10 +143,8 @@ impl World {
             election_ticks: ELECTION_TICKS,
             lease_ttl_min_seconds: LEASE_TTL_MIN_SECONDS,
             checkpoint_transactions: shape.checkpoint_transactions,
-            catch_up: shape.catch_up,
-            stream_bytes_max: shape.stream_bytes_max,
-            entry_bytes_max: shape.entry_bytes_max,
-            slice_changes_max: shape.slice_changes_max,
+            bounds: shape.bounds,
+            record_bytes_max: shape.record_bytes_max,
             announces: shape.announces,
         };
         let fastest_ppm = shape.skew_ppm.iter().copied().max().unwrap_or(0);

@@ -13,10 +13,12 @@ use campanile_core::response::Member;
 use campanile_storage::ids::{LeaseId, MemberId, Revision};
 use std::time::Duration;
 
+/// From one question to the next, so that none is refused because another one waits.
+const TURN: Duration = Duration::from_millis(100);
 /// From one attempt to ask everybody to the next.
 const ATTEMPT: Duration = Duration::from_secs(1);
 /// What watchers get to read what is left.
-const READING: Duration = Duration::from_secs(3);
+const READING: Duration = Duration::from_secs(5);
 
 impl World {
     /// Lets the faults stop, and waits until the cluster is settled.
@@ -67,8 +69,10 @@ impl World {
                 ignore_value: false,
                 ignore_lease: false,
             };
-            asked.push((member, self.ask(member, Request::Operation(Operation::Put(put)))?));
-            asked.push((member, self.ask(member, Request::Operation(Operation::Range(everything())))?));
+            for operation in [Operation::Put(put), Operation::Range(everything())] {
+                asked.push((member, self.ask(member, Request::Operation(operation))?));
+                self.run_until(self.now + TURN)?;
+            }
         }
         Ok(asked)
     }

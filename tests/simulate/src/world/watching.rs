@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// What a watcher waits for between two things that it does.
 const PACE: std::ops::Range<Duration> = Duration::from_micros(100)..Duration::from_millis(400);
+/// The same when the faults have stopped: what is left comes in slices, as small as one event.
+const CALM_PACE: std::ops::Range<Duration> = Duration::from_millis(1)..Duration::from_millis(5);
 /// Responses that a watcher reads at once.
 const READS_MAX: u64 = 4;
 const NOTICE_INTERVALS: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(600)];
@@ -27,7 +29,7 @@ impl World {
 
     /// A watcher's turn: it opens a stream, reads, or does something else with it.
     pub(super) fn watcher_acts(&mut self, number: usize) -> Result<(), Violation> {
-        let again = self.watchers[number].dice.time(PACE);
+        let again = self.watchers[number].dice.time(if self.is_calm { CALM_PACE } else { PACE });
         self.queue.push(self.now + again, Happening::Watcher(number));
         match self.watchers[number].session {
             Some(session) => self.use_stream(number, session),

@@ -1,8 +1,8 @@
 //! One stream and one or two shards, step by step: what etcd answers, and what must not get lost.
 
 use super::super::{
-    CreateWatch, FRAGMENT_BYTES, FromShard, ShardWatches, StreamEffect, StreamId, StreamLimits, Streams, WatchEvent,
-    WatchResponse,
+    CreateWatch, FRAGMENT_BYTES, FromShard, ShardWatches, SliceLimits, StreamEffect, StreamId, StreamLimits, Streams,
+    WatchEvent, WatchResponse,
 };
 use crate::error::UserError;
 use crate::request::{KeyRange, RangeEnd};
@@ -40,13 +40,22 @@ fn watch(start: &'static str, end: RangeEnd, from: i64) -> CreateWatch {
     }
 }
 
+fn watches(shard: ShardId) -> ShardWatches {
+    ShardWatches::new(shard, Revision::EMPTY, SliceLimits::default())
+}
+
 impl Bench {
     fn new(shards: u32) -> Bench {
-        let mut streams = Streams::new(0, shards, owner, StreamLimits::default());
+        Bench::with_limits(shards, StreamLimits::default(), SliceLimits::default())
+    }
+
+    fn with_limits(shards: u32, limits: StreamLimits, slices: SliceLimits) -> Bench {
+        let mut streams = Streams::new(0, shards, owner, limits);
         streams.open(STREAM, Instant::default(), INTERVAL);
+        let watches = |shard| ShardWatches::new(ShardId(shard), Revision::EMPTY, slices);
         Bench {
             stores: (0..shards).map(|_| Store::new()).collect(),
-            shards: (0..shards).map(|shard| ShardWatches::new(ShardId(shard), Revision::EMPTY)).collect(),
+            shards: (0..shards).map(watches).collect(),
             streams,
             out: Vec::new(),
         }
@@ -254,7 +263,7 @@ fn a_watch_that_asked_for_fragments_gets_none_above_the_limit() {
 
 #[test]
 fn a_hundred_thousand_watches_of_one_key_each_cost_a_look_up() {
-    let mut shard = ShardWatches::new(ShardId(0), Revision::EMPTY);
+    let mut shard = watches(ShardId(0));
     let mut streams = Streams::new(0, 1, owner, StreamLimits::default());
     streams.open(STREAM, Instant::default(), INTERVAL);
     let mut out = Vec::new();

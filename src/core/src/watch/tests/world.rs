@@ -95,9 +95,7 @@ impl World {
             random,
             setting,
             stores: (0..shards).map(|_| Store::new()).collect(),
-            watches: (0..shards)
-                .map(|shard| ShardWatches::with_slices(ShardId(shard), Revision::EMPTY, slices))
-                .collect(),
+            watches: (0..shards).map(|shard| ShardWatches::new(ShardId(shard), Revision::EMPTY, slices)).collect(),
             streams,
             clients,
             to_shards: BTreeMap::new(),

@@ -93,8 +93,8 @@ impl Cluster {
             ..Shape::small(self.members, self.shards, EXECUTORS)
         };
         (shape.appetite.leases, shape.appetite.compactions) = (4, 1);
-        (shape.catch_up.group_log_bytes, shape.catch_up.held_log_bytes) = (0, 100_000);
-        shape.catch_up.part_bytes = 1_500;
+        (shape.bounds.catch_up.group_log_bytes, shape.bounds.catch_up.held_log_bytes) = (0, 100_000);
+        shape.bounds.catch_up.part_bytes = 1_500;
         let fault = |(at, fault): &(u64, Fault)| Planned { at: milliseconds(*at), fault: fault.clone() };
         let faults = self.faults.iter().map(fault).collect();
         Plan { seed, shape, faults }

@@ -63,7 +63,7 @@ pub fn trace_5() -> Scenario {
 
 pub fn trace_6() -> Scenario {
     let mut shape = Shape { checkpoint_transactions: 6, ..shape(3, 3, 2) };
-    (shape.catch_up.group_log_bytes, shape.catch_up.held_log_bytes) = (0, 100_000);
+    (shape.bounds.catch_up.group_log_bytes, shape.bounds.catch_up.held_log_bytes) = (0, 100_000);
     let lag = Fault::Isolate { whom: Whom::Member(1), way: Way::Both, lasts: milliseconds(1_500) };
     Scenario::strike(trace::KEPT_ITS_LOG, shape, &[lag])
 }
