@@ -9,6 +9,7 @@ use crate::planted::planted;
 use crate::time::Instant;
 use campanile_storage::ids::Revision;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Responses that a client may leave unread before its requests wait: each request adds one, at most.
@@ -41,6 +42,8 @@ pub(super) struct Stream {
     pub(super) asked: usize,
     /// Watches with a leg that wants to ask.
     pub(super) hungry: BTreeSet<i64>,
+    /// The one of them that asked last: the next higher one asks next, so that none waits for ever behind others.
+    asked_last: i64,
     /// Watches that a compaction ended and that their client has not cancelled. Bounded like requests: by the client.
     pub(super) ended: BTreeSet<i64>,
     /// The client asked how far the stream is, when the member showed this revision.
@@ -60,6 +63,7 @@ impl Stream {
             reserved_bytes: 0,
             asked: 0,
             hungry: BTreeSet::new(),
+            asked_last: 0,
             ended: BTreeSet::new(),
             progress_wanted: None,
             notice_due: now + notice_interval,
@@ -76,6 +80,18 @@ impl Stream {
     pub(super) fn has_room(&self, bytes: usize, limits: StreamLimits) -> bool {
         self.held_bytes() + self.reserved_bytes + bytes <= limits.held_bytes_max / 2
             || self.output.is_empty() && self.asked == 0
+    }
+
+    /// Whose turn it is to ask for history.
+    pub(super) fn next_hungry(&self) -> Option<i64> {
+        let behind = (Bound::Excluded(self.asked_last), Bound::Unbounded);
+        self.hungry.range(behind).next().or_else(|| self.hungry.first()).copied()
+    }
+
+    /// A watch asks for history now.
+    pub(super) fn take_turn(&mut self, watch_id: i64) {
+        self.hungry.remove(&watch_id);
+        self.asked_last = watch_id;
     }
 
     pub(super) fn is_accepting(&self) -> bool {

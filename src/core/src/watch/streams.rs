@@ -325,7 +325,7 @@ impl Streams {
     /// nothing old.
     fn ask(&mut self, id: StreamId, out: &mut Vec<StreamEffect>) {
         let stream = self.streams.get_mut(&id).expect("an open stream asks");
-        while let Some(watch_id) = stream.hungry.first().copied() {
+        while let Some(watch_id) = stream.next_hungry() {
             let Some(watch) = stream.watches.get(&watch_id) else {
                 stream.hungry.remove(&watch_id);
                 continue;
@@ -335,7 +335,7 @@ impl Streams {
             if !stream.has_room(bytes, self.limits) {
                 return;
             }
-            stream.hungry.remove(&watch_id);
+            stream.take_turn(watch_id);
             let watch = stream.watches.get_mut(&watch_id).expect("it was just seen");
             for (place, leg) in watch.legs.iter_mut().enumerate().filter(|(_, leg)| leg.is_hungry()) {
                 self.registered += 1;

@@ -246,6 +246,23 @@ fn one_transaction_that_changes_a_key_twice_shows_what_was_before_it() {
 }
 
 #[test]
+fn watches_of_a_stream_with_little_room_take_turns_in_catching_up() {
+    let slices = SliceLimits { events: 1, ..SliceLimits::default() };
+    let mut bench = Bench::with_limits(1, StreamLimits { held_bytes_max: 1 }, slices);
+    (2..12).for_each(|revision| bench.put("k", revision, 0));
+    bench.step(0, 11);
+    (0..3).for_each(|_| bench.create(watch("k", RangeEnd::Single, 2), 11));
+    let mut brought = Vec::new();
+    while brought.len() < 30 {
+        let response = bench.take().expect("the history has not ended");
+        brought.extend(response.events.iter().map(|event| (event.position().revision.0, response.watch_id)));
+        bench.carry();
+        bench.step(0, 11);
+    }
+    assert!(brought.is_sorted_by_key(|(revision, _)| *revision), "one is ahead of another: {brought:?}");
+}
+
+#[test]
 fn a_watch_that_asked_for_fragments_gets_none_above_the_limit() {
     let large = |revision: i64| {
         let at = Position { revision: Revision(revision), sub: 0 };
