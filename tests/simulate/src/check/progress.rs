@@ -10,6 +10,16 @@ const PROMISE: &str = "when the faults stop, everybody is served within a bound"
 /// From the last fault to the moment when every member has answered.
 pub const BOUND: Duration = Duration::from_secs(30);
 
+/// Takes the members that still owe an answer, with what they were asked.
+///
+/// # Errors
+/// If there is one.
+pub fn nobody_waits(asked: &[(usize, String)]) -> Result<(), Violation> {
+    let first = asked.first().map(|(member, request)| format!("member {member} was asked {request}"));
+    promise!(PROMISE, asked.is_empty(), "{} are not answered in the end: {first:?}", asked.len());
+    Ok(())
+}
+
 /// What a settled cluster looks like.
 #[derive(Debug)]
 pub struct Settled {

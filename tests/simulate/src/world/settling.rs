@@ -1,20 +1,22 @@
 //! The faults stop. Within a bound everybody is up, served and of the same mind; then all that was told is compared with
 //! what the logs say.
 
-use super::World;
+use super::{Asked, World};
 use crate::check::progress::{BOUND, Settled};
-use crate::check::{Violation, answers, hashes, leases, refusals, unanswered, watches};
+use crate::check::{Violation, answers, hashes, leases, progress, refusals, unanswered, watches};
 use crate::client::operations;
 use crate::planted::honestly;
 use crate::record::watching::Kind;
 use crate::record::{CallId, History};
-use campanile_core::request::{KeyRange, Operation, Put, Range, RangeEnd, Request};
+use campanile_core::request::{KeyRange, Operation, Put, Range, RangeEnd, Request, Txn};
 use campanile_core::response::Member;
 use campanile_storage::ids::{LeaseId, MemberId, Revision};
 use std::time::Duration;
 
 /// From one question to the next, so that none is refused because another one waits.
 const TURN: Duration = Duration::from_millis(100);
+/// The ids of leases that are granted then: no client draws them.
+const SETTLED_LEASES: i64 = 1 << 40;
 /// From one attempt to ask everybody to the next.
 const ATTEMPT: Duration = Duration::from_secs(1);
 /// What watchers get to read what is left.
@@ -46,6 +48,7 @@ impl World {
         // Leases go on running out.
         let newest = self.settled(&[]).visible.iter().map(|(_, visible)| *visible).max().unwrap_or(Revision::EMPTY);
         self.run_until(self.now + READING)?;
+        self.nobody_waits()?;
         for watcher in &self.watchers {
             for (_, place) in watcher.open() {
                 let watch = &mut self.watches[place];
@@ -56,25 +59,51 @@ impl World {
         Ok(())
     }
 
+    /// Whoever asked a member that is up was answered by now, if only with an error.
+    fn nobody_waits(&self) -> Result<(), Violation> {
+        let waits = self.tickets.iter().filter(|((member, _), _)| !self.lame.contains(member));
+        let asked = waits.map(|((member, _), asked)| {
+            let (Asked::Client(call) | Asked::Relayed { call, .. }) = asked;
+            (*member, format!("{:?}", self.calls.list[call.0].request))
+        });
+        progress::nobody_waits(&asked.collect::<Vec<_>>())
+    }
+
     /// Asks every member that will ever serve to write and to read.
     fn ask_everybody(&mut self) -> Result<Vec<(usize, Option<CallId>)>, Violation> {
         let mut asked = Vec::new();
         let serves = |&member: &usize| !self.members[member].is_gone() && !self.lame.contains(&member);
         for member in (0..self.members.len()).filter(serves).collect::<Vec<_>>() {
-            let put = Put {
-                key: operations::key(member as u64),
-                value: format!("settled {}", self.calls.list.len()).into(),
-                lease: LeaseId::NONE,
-                previous: false,
-                ignore_value: false,
-                ignore_lease: false,
-            };
-            for operation in [Operation::Put(put), Operation::Range(everything())] {
-                asked.push((member, self.ask(member, Request::Operation(operation))?));
+            for request in self.what_everybody_can_do(member) {
+                asked.push((member, self.ask(member, request)?));
                 self.run_until(self.now + TURN)?;
             }
         }
         Ok(asked)
+    }
+
+    /// One of each kind that takes a way of its own.
+    fn what_everybody_can_do(&self, member: usize) -> [Request; 5] {
+        let number = self.calls.list.len();
+        let put = |key: usize| {
+            Operation::Put(Put {
+                key: operations::key(key as u64),
+                value: format!("settled {number}").into(),
+                lease: LeaseId::NONE,
+                previous: false,
+                ignore_value: false,
+                ignore_lease: false,
+            })
+        };
+        let of_several_shards = Txn { compares: Vec::new(), success: (0..4).map(put).collect(), failure: Vec::new() };
+        let id = LeaseId(SETTLED_LEASES + number as i64);
+        [
+            Request::Operation(put(member)),
+            Request::Operation(Operation::Range(everything())),
+            Request::Operation(Operation::Txn(of_several_shards)),
+            Request::LeaseGrant { id, ttl_seconds: 60 },
+            Request::LeaseRevoke { id },
+        ]
     }
 
     fn settled(&self, asked: &[(usize, Option<CallId>)]) -> Settled {
