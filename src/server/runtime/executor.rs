@@ -190,7 +190,7 @@ impl Storage {
             Ok(log) => Rc::new(log),
             Err(error) => stop("cannot open the log", &error),
         };
-        let journal = Journal::new(Rc::clone(&log), inheritance.cursors, RECORD_BYTES_MAX);
+        let journal = Journal::new(Rc::clone(&log), inheritance.cursors, inheritance.floors, RECORD_BYTES_MAX);
         Storage { log, journal, files }
     }
 }

@@ -50,16 +50,22 @@ pub struct Journal<D: Disk> {
 }
 
 impl<D: Disk> Journal<D> {
-    /// Goes on where recovery found the groups' logs to end. A batch of more than `record_bytes_max` is several records,
-    /// as is one that is larger than the log's own bound.
+    /// Goes on where recovery found the groups' logs to end, and gives back what lies before their beginnings: the member
+    /// may have ended before it came to that, or may begin anew from a checkpoint that it was sent. A batch of more than
+    /// `record_bytes_max` is several records, as is one that is larger than the log's own bound.
     #[must_use]
-    pub fn new(log: Rc<Log<D>>, cursors: BTreeMap<GroupId, GroupCursor>, record_bytes_max: usize) -> Rc<Journal<D>> {
+    pub fn new(
+        log: Rc<Log<D>>,
+        cursors: BTreeMap<GroupId, GroupCursor>,
+        floors: Arc<Floors>,
+        record_bytes_max: usize,
+    ) -> Rc<Journal<D>> {
         let adopted = RefCell::new(cursors.keys().copied().collect());
         for (group, cursor) in cursors {
             log.adopt(group, cursor);
         }
         let record_bytes_max = record_bytes_max.min(log.record_bytes_max() - RECORD_HEADROOM_BYTES);
-        Rc::new(Journal {
+        let journal = Journal {
             log,
             record_bytes_max,
             adopted,
@@ -67,7 +73,9 @@ impl<D: Disk> Journal<D> {
             wake: Signal::default(),
             floors: RefCell::new(None),
             wake_release: Signal::default(),
-        })
+        };
+        journal.release(floors);
+        Rc::new(journal)
     }
 
     /// Takes a batch. The core gives the next one when this one is durable.

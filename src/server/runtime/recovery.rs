@@ -13,10 +13,11 @@ use campanile_storage::checkpoint::{
 use campanile_storage::disk::Disk;
 use campanile_storage::error::Error;
 use campanile_storage::ids::{GroupId, ShardId};
-use campanile_storage::log::{GroupCursor, LogRemains, Recovered, recover};
+use campanile_storage::log::{Floors, GroupCursor, LogRemains, Recovered, recover};
 use campanile_storage::store::Store;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Everything that one executor starts from.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Inheritance {
     pub log: LogRemains,
     pub start: Start,
     pub cursors: BTreeMap<GroupId, GroupCursor>,
+    /// Where the groups begin, as the manifest says.
+    pub floors: Arc<Floors>,
     /// The member's checkpoints; the control executor looks after them.
     pub kept: Option<Kept>,
 }
@@ -60,6 +63,7 @@ pub async fn read<D: Disk>(
         }
         (recovered, _) => recovered?,
     };
+    let floors = Arc::new(manifest.states());
     let mut inheritances = Vec::new();
     for executor in 0..executors {
         let log = match recovered.logs.remove(&u32::from(executor)) {
@@ -68,7 +72,8 @@ pub async fn read<D: Disk>(
         };
         let start =
             loaded.as_ref().map_or_else(Start::default, |loaded| Start::from_checkpoint(&loaded.header, &loaded.meta));
-        inheritances.push(Inheritance { log, start, cursors: BTreeMap::new(), kept: None });
+        let floors = Arc::clone(&floors);
+        inheritances.push(Inheritance { log, start, cursors: BTreeMap::new(), floors, kept: None });
     }
     let retired = std::mem::take(&mut recovered.logs).into_values().collect();
     inheritances[0].kept = Some(Kept { next_number: newest.next_number(), manifest, retired });

@@ -32,7 +32,9 @@ pub enum Halt {
 }
 
 impl Executor {
-    pub(super) fn is_halting(&self) -> bool {
+    /// Whether its life ends, because a checkpoint of another member is to be installed.
+    #[must_use]
+    pub fn is_halting(&self) -> bool {
         matches!(self.halt, Halt::Settling(_) | Halt::Done(_))
     }
 

@@ -104,11 +104,10 @@ impl ShardWatches {
     /// Hands on what became visible, and lets those behind catch up; looks at no more than `changes_max` changes for each
     /// of the two. Says whether there is more to do.
     ///
-    /// The store holds every change up to `visible`. It may be compacted above what was handed on, when a checkpoint was
-    /// installed; live registrations that miss something then end as compacted.
+    /// The store holds every change up to `visible`, and is not compacted above what was handed on.
     ///
     /// # Panics
-    /// If the visible revision goes back.
+    /// If the visible revision goes back, or live registrations would miss what was compacted.
     pub fn step(
         &mut self,
         store: &Store,
@@ -117,7 +116,7 @@ impl ShardWatches {
         out: &mut Vec<(u16, FromShard)>,
     ) -> bool {
         assert!(visible >= self.frontier.complete(), "the visible revision went back to {visible}");
-        self.cut_off(store.compacted(), out);
+        assert!(store.compacted() <= self.handed().next(), "compacted at {}, ahead of the watchers", store.compacted());
         self.hand_on(store, visible, changes_max, out);
         let mut caught_up = Vec::new();
         self.catch_up.step(store, self.frontier, changes_max, &mut caught_up, out);
@@ -125,7 +124,7 @@ impl ShardWatches {
         self.frontier < Reading::whole(visible) || !self.catch_up.is_empty()
     }
 
-    /// Everything up to here was handed on to live registrations. A compaction above it waits, or cuts them off.
+    /// Everything up to here was handed on to live registrations. A compaction above it waits.
     #[must_use]
     pub fn handed(&self) -> Revision {
         self.frontier.complete()
@@ -151,21 +150,6 @@ impl ShardWatches {
         if *count == 0 {
             self.executors.remove(&id.executor());
         }
-    }
-
-    /// Ends the live registrations that want changes which are compacted, and were not handed on.
-    fn cut_off(&mut self, compacted: Revision, out: &mut Vec<(u16, FromShard)>) {
-        let next = self.frontier.complete().next();
-        if compacted <= next {
-            return;
-        }
-        let missed = |registration: &&Registration| registration.from.max(next) < compacted;
-        let missed: Vec<_> = self.registrations.values().filter(missed).map(|registration| registration.id).collect();
-        for id in missed {
-            self.forget(id);
-            out.push((id.executor(), FromShard::Compacted { id, compacted }));
-        }
-        self.frontier = Reading::whole(Revision(compacted.0 - 1));
     }
 
     fn hand_on(&mut self, store: &Store, visible: Revision, changes_max: usize, out: &mut Vec<(u16, FromShard)>) {

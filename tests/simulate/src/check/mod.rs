@@ -8,7 +8,7 @@
 //! | `durability` | nothing leaves before what it attests is durable; nothing durable is lost | running |
 //! | `epochs` | an epoch is never used twice | running |
 //! | `shown` | nothing is shown before it is final; the visible revision never goes back | running |
-//! | `memory` | memory is bounded | running |
+//! | `memory` | memory and the log are bounded | running, and end |
 //! | `answers` | answers are linearizable, and no acknowledged write is lost | end |
 //! | `unanswered` | a request that was not answered was carried out once at most | end |
 //! | `refusals` | errors are true | end |

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub const CLUSTER: u64 = 0xcafe;
 /// Small, so that a run goes through many.
-const SEGMENT_BYTES: u64 = 48 * BLOCK_BYTES as u64;
+pub const SEGMENT_BYTES: u64 = 48 * BLOCK_BYTES as u64;
 
 /// What one executor found.
 pub struct Found {
@@ -51,9 +51,9 @@ pub async fn open(
     let options = Options { segment_bytes: SEGMENT_BYTES, nonce };
     let mut found = Vec::new();
     for inheritance in recovery::read(disk, &directory, executors, host).await? {
-        let Inheritance { log, start, cursors, kept } = inheritance;
+        let Inheritance { log, start, cursors, floors, kept } = inheritance;
         let log = Rc::new(Log::open(disk.clone(), log, options).await?);
-        let journal = Journal::new(Rc::clone(&log), cursors, record_bytes_max);
+        let journal = Journal::new(Rc::clone(&log), cursors, floors, record_bytes_max);
         found.push(Found { start, log, journal, kept });
     }
     Ok(found)

@@ -89,9 +89,6 @@ impl World {
             self.ledger.notice(place.member, group)?;
             self.notice_group(place.member, group);
         }
-        for shard in seat.core.shards() {
-            memory::look(place.member, shard)?;
-        }
         self.shown.look(place.member, place.executor, visible)?;
         self.shown.show(visible, &self.ledger, &self.durability)
     }
@@ -99,7 +96,22 @@ impl World {
     pub(super) fn tick(&mut self, place: Place) -> Result<(), Violation> {
         let Some(seat) = self.seat(place) else { return Ok(()) };
         self.schedule_tick(place);
-        if seat.borrow().is_paused { Ok(()) } else { self.arrive(place, Input::Tick) }
+        if seat.borrow().is_paused {
+            return Ok(());
+        }
+        self.arrive(place, Input::Tick)?;
+        self.look_at_memory(place)
+    }
+
+    /// Looks at what stays in memory of the logs, if the tick in which the executor looks after it was the last that came.
+    fn look_at_memory(&self, place: Place) -> Result<(), Violation> {
+        let Some(seat) = self.seat(place) else { return Ok(()) };
+        let seat = seat.borrow();
+        if !seat.inbox.is_empty() || seat.core.is_halting() {
+            return Ok(());
+        }
+        let bounds = &self.plan.shape.bounds.catch_up;
+        seat.core.shards().try_for_each(|shard| memory::look_at_log(place.member, shard, bounds))
     }
 
     /// The oldest message from another executor arrives.

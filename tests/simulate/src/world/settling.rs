@@ -3,7 +3,7 @@
 
 use super::{Asked, World};
 use crate::check::progress::{BOUND, Settled};
-use crate::check::{Violation, answers, hashes, leases, progress, refusals, unanswered, watches};
+use crate::check::{Violation, answers, hashes, leases, memory, progress, refusals, unanswered, watches};
 use crate::client::operations;
 use crate::planted::honestly;
 use crate::record::watching::Kind;
@@ -49,6 +49,7 @@ impl World {
         let newest = self.settled(&[]).visible.iter().map(|(_, visible)| *visible).max().unwrap_or(Revision::EMPTY);
         self.run_until(self.now + READING)?;
         self.nobody_waits()?;
+        self.nothing_is_left()?;
         for watcher in &self.watchers {
             for (_, place) in watcher.open() {
                 let watch = &mut self.watches[place];
@@ -67,6 +68,18 @@ impl World {
             (*member, format!("{:?}", self.calls.list[call.0].request))
         });
         progress::nobody_waits(&asked.collect::<Vec<_>>())
+    }
+
+    /// What was held while something was under way is held no more.
+    fn nothing_is_left(&self) -> Result<(), Violation> {
+        let up = self.members.iter().enumerate().filter(|(number, _)| !self.lame.contains(number));
+        for (number, process) in up.filter_map(|(number, member)| Some((number, member.process()?))) {
+            memory::look_at_disk(number, self.members[number].disk.used_bytes(), &self.plan.shape)?;
+            for seat in &process.seats {
+                seat.borrow().core.shards().try_for_each(|shard| memory::look_at_staged(number, shard))?;
+            }
+        }
+        Ok(())
     }
 
     /// Asks every member that will ever serve to write and to read.

@@ -170,19 +170,6 @@ fn a_start_below_the_compaction_is_canceled_and_one_at_it_is_not() {
 }
 
 #[test]
-fn a_checkpoint_that_skips_history_cuts_off_who_needed_it() {
-    let mut bench = Bench::new(1);
-    bench.create(watch("k", RangeEnd::Single, 0), 1);
-    bench.create(watch("k", RangeEnd::Single, 9), 1);
-    assert!(bench.take().is_some() && bench.take().is_some());
-    (2..10).for_each(|revision| bench.put("k", revision, 0));
-    bench.stores[0].compact(Revision(8));
-    bench.step(0, 9);
-    assert!(bench.take().is_some_and(|response| response.compact_revision == Revision(8)));
-    assert_eq!(bench.keys(), [("k".into(), 9)]);
-}
-
-#[test]
 fn progress_is_told_when_every_watch_has_everything() {
     let mut bench = Bench::new(2);
     bench.create(watch("a", RangeEnd::Unbounded, 0), 1);
