@@ -8,6 +8,7 @@ use super::Executor;
 use super::effect::{CONTROL_EXECUTOR, Effect};
 use super::message::Message;
 use crate::checkpoint::{GroupCut, packed};
+use crate::planted::planted;
 use campanile_storage::bounds::BLOCK_BYTES;
 use campanile_storage::checkpoint::{Chunk, ChunkEncoder};
 use campanile_storage::ids::{GroupId, Revision, ShardId};
@@ -118,7 +119,9 @@ impl Executor {
     pub(super) fn checkpoint_is_live(&mut self, revision: Revision, groups: Arc<Floors>) {
         self.opens.forget_below(revision);
         self.held_logs.checkpoint_is_live();
-        self.out.push(Effect::ReleaseLog(groups));
+        if !planted!(LogStaysOnDisk) {
+            self.out.push(Effect::ReleaseLog(groups));
+        }
     }
 
     /// The checkpoint is given up.

@@ -89,6 +89,9 @@ mistakes! {
     FilterIgnored: "", "a watch brings what its client filters out";
     PlacesRenumbered: "", "each shard counts the changes of a transaction for itself";
     SlowWatcherForgets: "", "a leg that is given up forgets what waited for the others";
+    AbandonedUnanswered: "", "transactions over several shards that wait when a reign ends are not answered";
+    LogStaysInMemory: "", "entries of the log stay in memory for good";
+    LogStaysOnDisk: "", "the log on disk is not given back when a checkpoint is live";
     CompactUnderCheckpoint: "checkpoint", "compaction removes versions that a checkpoint is writing";
     ReleaseBeforeManifest: "", "the log is cut before the manifest names the checkpoint";
     WriteErrorIgnored: "", "a write of the log that failed or was short is taken for done";
