@@ -43,7 +43,7 @@ struct Awaited {
 }
 
 /// The questions, those of the attempt under way apart from those that came after it began.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Confirmations {
     waiting: Vec<Question>,
     /// One more is refused.
@@ -59,7 +59,8 @@ impl Confirmations {
     /// Contexts of this run begin at a random place, so that answers to those of an earlier run match none.
     #[must_use]
     pub fn new(first_context: u64, waiting_max: usize) -> Confirmations {
-        Confirmations { attempt: first_context, waiting_max, ..Confirmations::default() }
+        let (waiting, asked, awaited) = (Vec::new(), Vec::new(), Vec::new());
+        Confirmations { waiting, waiting_max, asked, awaited, attempt: first_context, ticks: 0 }
     }
 
     /// Takes a question; false if too many wait.
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_question_that_came_later_waits_for_the_next_attempt() {
-        let mut confirmations = Confirmations::default();
+        let mut confirmations = Confirmations::new(0, 10);
         assert!(confirmations.ask(asker(1)));
         let first = confirmations.begin().unwrap();
         assert!(confirmations.ask(asker(2)));
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_attempt_without_an_answer_is_made_again_with_a_fresh_context() {
-        let mut confirmations = Confirmations::default();
+        let mut confirmations = Confirmations::new(0, 10);
         assert!(confirmations.ask(asker(1)));
         let first = confirmations.begin().unwrap();
         for _ in 0..=ATTEMPT_TICKS {
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_follower_waits_until_it_has_what_the_primary_saw() {
-        let mut confirmations = Confirmations::default();
+        let mut confirmations = Confirmations::new(0, 10);
         assert!(confirmations.ask(asker(1)));
         let context = confirmations.begin().unwrap();
         confirmations.answered(context, Revision(5), Index(2));

@@ -53,7 +53,7 @@ pub enum Stage {
     AwaitingRecord,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Coordinator {
     queue: VecDeque<Work>,
     /// One more is refused.
@@ -72,7 +72,17 @@ pub struct Coordinator {
 
 impl Coordinator {
     pub fn new(queue_max: usize, shared_max: u32) -> Coordinator {
-        Coordinator { queue_max, shared_max, ..Coordinator::default() }
+        Coordinator {
+            queue: VecDeque::new(),
+            queue_max,
+            current: None,
+            paused: BTreeSet::new(),
+            shared: 0,
+            shared_max,
+            round: 0,
+            spent: Vec::new(),
+            discarded: Discarded::default(),
+        }
     }
 
     /// Takes work; gives it back if too much waits.
