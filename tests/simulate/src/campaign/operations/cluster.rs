@@ -27,6 +27,9 @@ pub struct Cluster {
     members: usize,
     shards: u32,
     victim: usize,
+    /// Added to the seed, so that with the first one the members lead that the faults count on. A change of the core may
+    /// ask for another one.
+    salt: u64,
     /// What makes members fall behind, and when, in milliseconds.
     faults: &'static [(u64, Fault)],
     /// When the victim is restarted, when it loses power, and when the work is over, in milliseconds.
@@ -36,13 +39,14 @@ pub struct Cluster {
 }
 
 pub const ALL: &[Cluster] = &[
-    Cluster { name: "1x1", members: 1, shards: 1, victim: 0, faults: &[], restart: 900, power_loss: 1_500, end: 2_000 },
-    Cluster { name: "1x2", members: 1, shards: 2, victim: 0, faults: &[], restart: 900, power_loss: 1_500, end: 2_000 },
+    single("1x1", 1),
+    single("1x2", 2),
     Cluster {
         name: "3x2",
         members: 3,
         shards: 2,
         victim: 1,
+        salt: 0,
         faults: &[(1_200, isolated(2, 500)), (2_100, isolated(1, 1_300))],
         restart: 4_000,
         power_loss: 4_500,
@@ -55,6 +59,7 @@ pub const ALL: &[Cluster] = &[
         members: 3,
         shards: 2,
         victim: 0,
+        salt: 31,
         faults: &[
             (1_200, isolated(0, 300)),
             (2_400, paused(0, 1, 2_400)),
@@ -66,6 +71,10 @@ pub const ALL: &[Cluster] = &[
         end: 9_300,
     },
 ];
+
+const fn single(name: &'static str, shards: u32) -> Cluster {
+    Cluster { name, members: 1, shards, victim: 0, salt: 0, faults: &[], restart: 900, power_loss: 1_500, end: 2_000 }
+}
 
 const fn isolated(member: usize, milliseconds: u64) -> Fault {
     Fault::Isolate { whom: Whom::Member(member), way: Way::Both, lasts: Duration::from_millis(milliseconds) }
@@ -97,7 +106,7 @@ impl Cluster {
         shape.bounds.catch_up.part_bytes = 1_500;
         let fault = |(at, fault): &(u64, Fault)| Planned { at: milliseconds(*at), fault: fault.clone() };
         let faults = self.faults.iter().map(fault).collect();
-        Plan { seed, shape, faults }
+        Plan { seed: seed + self.salt, shape, faults }
     }
 
     /// A cluster that is about to start, and to be struck.
