@@ -117,7 +117,7 @@ impl Control {
         }
         Control {
             succession: Succession::new(config.member, config.voters.len(), patience_ticks),
-            confirmations: Confirmations::new(config.seed, config.bounds.questions_max),
+            confirmations: Confirmations::new(config.seed, bounds.questions_max),
             applying: Applying::default(),
             members: Members::new(config.member, &config.members, start.announced),
             config,

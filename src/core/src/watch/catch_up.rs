@@ -1,8 +1,8 @@
 //! Registrations that start in the past read the history in slices, many of them in one pass over it.
 //!
 //! One pass serves a group: it begins at the earliest start among them and goes forward, a bounded number of changes a
-//! step. Who has a full slice leaves with it and asks again; who reaches the frontier goes live there. A registration that
-//! starts behind the pass joins it, any other waits for the next one. A slice ends with a whole revision, however large
+//! step, past what none of them wants. Who has a full slice leaves with it and asks again; who reaches the frontier goes
+//! live there. A registration that starts behind the pass joins it, any other waits for the next one. A slice ends with a whole revision, however large
 //! that is, for a revision is delivered whole.
 
 use super::event::WatchEvent;
@@ -163,8 +163,17 @@ impl CatchUp {
         }
     }
 
-    /// Reads on until the frontier, the budget or the last member's departure. Says whether the frontier is reached.
+    /// Passes over what no member wants: who would be next waits for the pass to end.
+    fn skip(&mut self) {
+        let first = self.members.values().map(|member| member.registration.from).min();
+        if let Some(first) = first {
+            self.reading = self.reading.max(Reading::whole(Revision(first.0 - 1)));
+        }
+    }
+
+    /// Reads on until the frontier, the budget or a departure. Says whether the frontier is reached.
     fn read(&mut self, store: &Store, frontier: Reading, left: &mut usize, out: &mut Vec<(u16, FromShard)>) -> bool {
+        self.skip();
         let mut changes = self.reading.changes_to(store, frontier).peekable();
         while *left > 0 && !self.members.is_empty() {
             let Some(change) = changes.next() else { return true };
@@ -172,8 +181,9 @@ impl CatchUp {
             self.take(store, change);
             let Some(next) = changes.peek() else { return true };
             self.reading = Reading::behind(change, next);
-            if self.reading.complete() >= change.mod_revision() {
+            if self.reading.complete() >= change.mod_revision() && !self.full.is_empty() {
                 self.release_full(out);
+                return false;
             }
         }
         changes.peek().is_none()

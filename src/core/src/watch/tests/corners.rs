@@ -81,8 +81,12 @@ impl Bench {
     }
 
     fn step(&mut self, shard: usize, visible: i64) {
+        self.step_slice(shard, visible, 1_000);
+    }
+
+    fn step_slice(&mut self, shard: usize, visible: i64, changes_max: usize) {
         let mut answers = Vec::new();
-        self.shards[shard].step(&self.stores[shard], Revision(visible), 1_000, &mut answers);
+        self.shards[shard].step(&self.stores[shard], Revision(visible), changes_max, &mut answers);
         answers.into_iter().for_each(|(_, answer)| self.streams.receive(answer, &mut self.out));
         self.carry();
     }
@@ -247,6 +251,26 @@ fn watches_of_a_stream_with_little_room_take_turns_in_catching_up() {
         bench.step(0, 11);
     }
     assert!(brought.is_sorted_by_key(|(revision, _)| *revision), "one is ahead of another: {brought:?}");
+}
+
+#[test]
+fn who_is_far_ahead_in_the_history_does_not_hold_up_who_is_behind() {
+    const HISTORY: i64 = 1_000;
+    let slices = SliceLimits { events: 1, ..SliceLimits::default() };
+    let mut bench = Bench::with_limits(1, StreamLimits::default(), slices);
+    (2..HISTORY).for_each(|revision| bench.put("k", revision, 0));
+    bench.step(0, HISTORY - 1);
+    bench.create(watch("k", RangeEnd::Single, 2), HISTORY - 1);
+    bench.create(watch("k", RangeEnd::Single, HISTORY - 20), HISTORY - 1);
+    let mut behind = Vec::new();
+    // As many changes as the two want, and none of those between them.
+    for _ in 0..40 {
+        bench.step_slice(0, HISTORY - 1, 1);
+        let read = std::iter::from_fn(|| bench.take()).filter(|response| response.watch_id == 0);
+        behind.extend(read.flat_map(|response| response.events.clone()).map(|event| event.position().revision.0));
+        bench.carry();
+    }
+    assert!(behind.len() >= 15 && behind.is_sorted(), "{behind:?}");
 }
 
 #[test]
