@@ -44,6 +44,7 @@ pub struct Bounds {
     pub hashes_max: usize,
     /// What is kept and sent for members that fell behind.
     pub catch_up: CatchUpBounds,
+    /// What a group sends, hands out and takes at once.
     pub group: GroupBounds,
     /// The events of a watch stream that wait for its client.
     pub streams: StreamLimits,

@@ -2,8 +2,8 @@
 //!
 //! One pass serves a group: it begins at the earliest start among them and goes forward, a bounded number of changes a
 //! step, past what none of them wants. Who has a full slice leaves with it and asks again; who reaches the frontier goes
-//! live there. A registration that starts behind the pass joins it, any other waits for the next one. A slice ends with a whole revision, however large
-//! that is, for a revision is delivered whole.
+//! live there. A registration that starts behind the pass joins it, any other waits for the next one. A slice ends with a
+//! whole revision, however large that is, for a revision is delivered whole.
 
 use super::event::WatchEvent;
 use super::matcher::{Matcher, Wish};
@@ -163,7 +163,8 @@ impl CatchUp {
         }
     }
 
-    /// Passes over what no member wants: who would be next waits for the pass to end.
+    /// Passes over what no member wants: who would be next waits for the pass to end. Looks at all members, once a poll and
+    /// once for each slice that leaves.
     fn skip(&mut self) {
         let first = self.members.values().map(|member| member.registration.from).min();
         if let Some(first) = first {
